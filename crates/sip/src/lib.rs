@@ -1,0 +1,1 @@
+//! SIP without I/O: message, transaction, dialog, digest, endpoint.

@@ -1,0 +1,1 @@
+//! PostgreSQL, the local journal and the private database: the only SQL.

@@ -1,0 +1,1 @@
+//! The brain: registrar, admission, routing, calls, features.

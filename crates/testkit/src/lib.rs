@@ -1,0 +1,1 @@
+//! Virtual phones, virtual clock, bad network and builders for tests.
