@@ -1,0 +1,25 @@
+//! Every bound of the message layer. What goes beyond is refused before anything is allocated for it.
+
+/// Longest message in bytes, headers and body together: the largest UDP datagram.
+pub const MESSAGE_BYTES: usize = 65_535;
+
+/// Most header lines in one message; folded continuations count with the line they continue.
+pub const HEADER_LINES: usize = 256;
+
+/// Longest start line or header line in bytes, continuations included.
+pub const LINE_BYTES: usize = 8_192;
+
+/// Most values that are read out of the lines of one comma-separated header (Via, Route, Contact …).
+pub const LIST_VALUES: usize = 256;
+
+/// Most parameters behind one header value or URI.
+pub const PARAMETERS: usize = 64;
+
+/// Room for header lines that is taken at once; ordinary requests stay below it, so that parsing allocates one time.
+pub(crate) const USUAL_HEADER_LINES: usize = 24;
+
+/// How long a digest nonce of ours is fresh, in milliseconds. A phone that comes later is told `stale=true` and asks its user nothing.
+pub const NONCE_LIFETIME_MS: u64 = 300_000;
+
+/// Most nonces whose use counts are remembered; beyond it the oldest become stale early.
+pub const NONCES: usize = 65_536;
