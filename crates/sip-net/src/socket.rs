@@ -130,3 +130,26 @@ fn enlarge_receive_buffer(socket: &UdpSocket) {
         let _ = sockopt::set_socket_recv_buffer_size(socket, wanted / 2);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_message_may_be_cut_into_fragments_on_its_way() {
+        let v4 = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        assert_ne!(sockopt::ip_mtu_discover(&v4.udp).unwrap(), sockopt::Ipv4PathMtuDiscovery::PROBE);
+        let v6 = Socket::bind("[::1]:0".parse().unwrap()).unwrap();
+        assert_ne!(sockopt::ipv6_mtu_discover(&v6.udp).unwrap(), sockopt::Ipv6PathMtuDiscovery::PROBE);
+        assert!(!nix::sys::socket::getsockopt(&v6.udp, nix::sys::socket::sockopt::Ipv6DontFrag).unwrap());
+    }
+
+    #[test]
+    fn the_exact_socket_is_preferred_to_the_wildcard() {
+        let socket = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let wildcard = Socket::bind("0.0.0.0:0".parse().unwrap()).unwrap();
+        let at = |ip: &str, socket: &Socket| SocketAddr::new(ip.parse().unwrap(), socket.bound.port());
+        assert_eq!((socket.fit(at("127.0.0.1", &socket)), socket.fit(at("127.0.0.2", &socket))), (2, 0));
+        assert_eq!((wildcard.fit(at("127.0.0.2", &wildcard)), wildcard.fit(at("::1", &wildcard))), (1, 0));
+    }
+}
