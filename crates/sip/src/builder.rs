@@ -143,12 +143,7 @@ pub struct RequestBuilder {
 impl RequestBuilder {
     /// Begins a request. Bytes that no method or URI can hold are left out or escaped.
     pub fn new(method: Method, uri: &Uri) -> RequestBuilder {
-        let method = match method {
-            Method::Other(name) if !scan::is_token(&name) => {
-                Method::Other(name.iter().copied().filter(|byte| scan::is_token_byte(*byte)).collect())
-            }
-            method => method,
-        };
+        let method = written_method(method);
         let uri = match uri.as_bytes().iter().any(|byte| matches!(byte, 0..=b' ' | 0x7f)) {
             true => Uri::unreadable(escaped(uri.as_bytes())),
             false => uri.clone(),
@@ -165,6 +160,13 @@ impl RequestBuilder {
     pub fn build(self) -> Request {
         Request { method: self.method, uri: self.uri, headers: self.lines.finish(), fault: None }
     }
+}
+
+/// A method that can stand in a start line and that reads back as itself.
+fn written_method(method: Method) -> Method {
+    let Method::Other(name) = method else { return method };
+    let legal: Bytes = name.iter().copied().filter(|byte| scan::is_token_byte(*byte)).collect();
+    Method::parse(&legal).unwrap_or(Method::Other(Bytes::from_static(b"-")))
 }
 
 fn escaped(uri: &[u8]) -> Bytes {

@@ -11,6 +11,9 @@ pub(super) fn request(request: &Request) -> Result<(), Error> {
     if let Some(fault) = request.fault {
         return Err(fault);
     }
+    if request.uri.headers().next().is_some() {
+        return Err(Error::Violation { header: "Request-URI", why: "has headers" });
+    }
     request.via()?;
     request.from()?;
     request.to()?;
