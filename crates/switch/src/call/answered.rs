@@ -1,0 +1,139 @@
+//! Answered: two sides talk, or the caller hears us.
+
+use domain::{CallEventKind, HangupBy};
+use media::{Fact, Leg};
+use sip::{DialogId, Failure, Method, Reply, Request, Response, ServerId};
+
+use super::effect::{Context, Effect, RequestKey};
+use super::leg::{Callee, Caller, CallerState};
+use super::reinvite::Exchange;
+use super::{Call, Side, Stage};
+use crate::feature::Event;
+use crate::shard::answer;
+use crate::verdict::Ending;
+
+/// The caller hears us. What is heard is the feature's affair.
+pub(super) struct Alone {
+    /// An offer of ours that waits for its answer in the ACK.
+    pub(super) offered: bool,
+}
+
+/// Two sides talk.
+pub(super) struct Bridged {
+    pub(super) callee: Callee,
+    /// A re-INVITE on its way through us; there is never more than one.
+    pub(super) exchange: Option<Exchange>,
+}
+
+impl Bridged {
+    /// Whether one side has put the other on hold.
+    pub(super) fn is_held(&self, caller: &Caller) -> bool {
+        caller.end.negotiation.remote_hold() || self.callee.end.negotiation.remote_hold()
+    }
+}
+
+impl Call {
+    /// A request inside a dialog of this call.
+    pub(super) fn request(&mut self, cx: &mut Context<'_>, server: ServerId, dialog: DialogId, request: &Request) {
+        let Some(side) = self.side(dialog) else {
+            cx.respond(server, Reply::new(481));
+            return;
+        };
+        match request.method() {
+            Method::Invite => self.reinvite(cx, side, server, request),
+            Method::Bye => self.bye(cx, side, server),
+            method => cx.respond(server, answer::in_dialog(method)),
+        }
+    }
+
+    /// The side that a dialog leads to.
+    pub(super) fn side(&self, dialog: DialogId) -> Option<Side> {
+        match &self.stage {
+            _ if matches!(self.caller.state, CallerState::Gone) => None,
+            _ if dialog == self.caller.end.dialog => Some(Side::Caller),
+            Stage::Bridged(bridged) if dialog == bridged.callee.end.dialog => Some(Side::Callee),
+            _ => None,
+        }
+    }
+
+    fn bye(&mut self, cx: &mut Context<'_>, side: Side, server: ServerId) {
+        cx.respond(server, Reply::new(200));
+        let by = match side {
+            Side::Caller => HangupBy::Caller,
+            Side::Callee => HangupBy::Callee,
+        };
+        let ending = match self.caller.state {
+            // RFC 3261 §15 lets a caller end an early dialog with BYE: the INVITE is then answered as after a CANCEL.
+            CallerState::Invited { .. } => Ending::Cancelled,
+            CallerState::Answered | CallerState::Gone => Ending::Completed,
+        };
+        self.end_from(cx, ending, by, Some(side));
+    }
+
+    /// An answer to a request of ours.
+    pub(super) fn response(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: RequestKey,
+        dialog: Option<DialogId>,
+        response: &Response,
+    ) {
+        match &self.stage {
+            Stage::Ringing(_) => self.branch_response(cx, request, dialog, response),
+            Stage::Bridged(_) => self.reinvite_response(cx, request, response),
+            Stage::Idle | Stage::Opening(_) | Stage::Alone(_) | Stage::Ending(_) | Stage::Over => {}
+        }
+    }
+
+    /// No answer to a request of ours.
+    pub(super) fn failed(&mut self, cx: &mut Context<'_>, request: RequestKey, why: Failure) {
+        match &self.stage {
+            Stage::Ringing(_) => self.branch_failed(cx, request, why),
+            Stage::Bridged(_) => self.reinvite_failed(cx, request, why),
+            Stage::Idle | Stage::Opening(_) | Stage::Alone(_) | Stage::Ending(_) | Stage::Over => {}
+        }
+    }
+
+    /// A 2xx of ours was never acknowledged: that side is not there (RFC 3261 §13.3.1.4).
+    pub(super) fn no_ack(&mut self, cx: &mut Context<'_>, dialog: DialogId) {
+        match self.side(dialog) {
+            Some(_) => self.end(cx, Ending::NoAck),
+            None => cx.effects.push(Effect::Bye { dialog, reason: None }),
+        }
+    }
+
+    /// News of the media.
+    pub(super) fn fact(&mut self, cx: &mut Context<'_>, fact: Fact) {
+        match fact {
+            Fact::Opened { .. } | Fact::OpenFailed { .. } => self.opened(cx, fact),
+            Fact::Closed { legs, .. } => self.media_closed(cx, &legs),
+            Fact::Silent { leg, for_ms, .. } => self.silent(cx, leg, for_ms),
+            // Which key it was stays unwritten: people type the secrets of others' machines into calls.
+            Fact::Digit { leg, .. } => {
+                self.record.event(cx, CallEventKind::Digit, Some(format!("from the {}", name(leg))));
+            }
+            Fact::PlaybackEnded { leg: Leg::CALLER, .. } => self.advance(cx, Event::PlaybackEnded),
+            Fact::PlaybackEnded { .. } | Fact::Connected { .. } | Fact::Stats { .. } => {}
+        }
+    }
+
+    /// A side that should be heard is not: it has vanished, and the other need not wait for it.
+    fn silent(&mut self, cx: &mut Context<'_>, leg: Leg, for_ms: u64) {
+        let held = match &self.stage {
+            Stage::Bridged(bridged) => bridged.is_held(&self.caller),
+            Stage::Alone(_) => self.caller.end.negotiation.remote_hold(),
+            Stage::Idle | Stage::Opening(_) | Stage::Ringing(_) | Stage::Ending(_) | Stage::Over => return,
+        };
+        if held {
+            return;
+        }
+        let detail = format!("no audio from the {} for {for_ms} ms", name(leg));
+        self.record.event(cx, CallEventKind::Silent, Some(detail));
+        self.end(cx, Ending::PeerVanished);
+    }
+}
+
+/// The leg in a sentence.
+fn name(leg: Leg) -> &'static str {
+    if leg == Leg::CALLER { "caller" } else { "callee" }
+}

@@ -1,0 +1,328 @@
+//! Re-INVITE: hold, resume and every other change of a session, passed through to the other side (RFC 3261 §14, RFC 3264 §8).
+//!
+//! One change travels at a time; whoever comes meanwhile gets 491 and tries again. A refused change leaves both sides as they
+//! were. A re-INVITE without a description is answered with our own offer of the session as it stands, and its ACK brings the
+//! answer.
+
+use bytes::Bytes;
+use domain::CallEventKind;
+use media::{Command, Leg, Plan, Reach, plan};
+use sip::{DialogId, Failure, Method, Name, Reply, Request, Response, ServerId};
+
+use super::answered::{Alone, Bridged};
+use super::effect::{Context, Effect, RequestKey, sdp};
+use super::leg::{Caller, CallerState, End};
+use super::{Call, Side, Stage};
+use crate::shard::answer::{ALLOW, ok};
+use crate::verdict::Ending;
+
+/// Not acceptable here: a change that cannot be made, whatever the reason.
+const NOT_ACCEPTABLE: u16 = 488;
+
+/// Another change is on its way (RFC 3261 §14.2).
+const REQUEST_PENDING: u16 = 491;
+
+/// A change on its way.
+pub(super) enum Exchange {
+    /// One side's offer went to the other, whose answer is awaited.
+    Passing { from: Side, server: ServerId, request: RequestKey, was_held: bool },
+    /// The sender withdrew its offer; the other side may or may not have taken it.
+    Withdrawn { from: Side, request: RequestKey },
+    /// The other side had taken a withdrawn offer and is being brought back.
+    Restoring { from: Side, request: RequestKey },
+    /// A side was sent our offer; its ACK brings the answer.
+    Offered { side: Side },
+}
+
+impl Exchange {
+    /// The request that is out, and the side that sent the offer.
+    pub(super) fn request(&self) -> Option<(RequestKey, Side)> {
+        match self {
+            Self::Passing { request, from, .. }
+            | Self::Withdrawn { request, from }
+            | Self::Restoring { request, from } => Some((*request, *from)),
+            Self::Offered { .. } => None,
+        }
+    }
+}
+
+/// The side that sent an offer, and the other one.
+fn ends<'a>(caller: &'a mut Caller, bridged: &'a mut Bridged, from: Side) -> (&'a mut End, &'a mut End) {
+    match from {
+        Side::Caller => (&mut caller.end, &mut bridged.callee.end),
+        Side::Callee => (&mut bridged.callee.end, &mut caller.end),
+    }
+}
+
+impl Side {
+    /// The leg of the media session.
+    fn leg(self) -> Leg {
+        match self {
+            Self::Caller => Leg::CALLER,
+            Self::Callee => Leg::CALLEE,
+        }
+    }
+
+    fn other(self) -> Side {
+        match self {
+            Self::Caller => Self::Callee,
+            Self::Callee => Self::Caller,
+        }
+    }
+}
+
+impl Call {
+    /// A side wants to change the session.
+    pub(super) fn reinvite(&mut self, cx: &mut Context<'_>, side: Side, server: ServerId, request: &Request) {
+        let body = request.body();
+        let done = match &self.stage {
+            Stage::Bridged(bridged) if bridged.exchange.is_some() => Err(REQUEST_PENDING),
+            Stage::Bridged(_) if body.is_empty() => self.offer_again(cx, side, server),
+            Stage::Bridged(_) => self.pass_on(cx, side, server, &body),
+            Stage::Alone(Alone { offered: true }) => Err(REQUEST_PENDING),
+            Stage::Alone(_) => self.change_alone(cx, server, &body),
+            Stage::Idle | Stage::Opening(_) | Stage::Ringing(_) | Stage::Ending(_) | Stage::Over => {
+                Err(REQUEST_PENDING)
+            }
+        };
+        if let Err(code) = done {
+            cx.respond(server, Reply::new(code));
+        }
+    }
+
+    /// Sends a side's offer to the other one.
+    fn pass_on(&mut self, cx: &mut Context<'_>, from: Side, server: ServerId, body: &Bytes) -> Result<(), u16> {
+        let request = self.request_key();
+        let Stage::Bridged(bridged) = &mut self.stage else { return Err(NOT_ACCEPTABLE) };
+        let (sender, other) = ends(&mut self.caller, bridged, from);
+        let address = self.media.address(from.other().leg(), &other.flow, cx.settings.rtp_advertised);
+        let address = address.ok_or(NOT_ACCEPTABLE)?;
+        let was_held = sender.negotiation.remote_hold();
+        sender.negotiation.remote_offer(body).map_err(|refusal| refusal.code)?;
+        let offer =
+            plan::offer(&sender.negotiation, &mut other.negotiation, address, Reach::Single).map_err(|refusal| {
+                sender.negotiation.rollback();
+                refusal.code
+            })?;
+        cx.effects.push(invite(request, other.dialog, offer));
+        bridged.exchange = Some(Exchange::Passing { from, server, request, was_held });
+        Ok(())
+    }
+
+    /// Answers a re-INVITE that brings no offer with one of ours: the session as it stands.
+    fn offer_again(&mut self, cx: &mut Context<'_>, side: Side, server: ServerId) -> Result<(), u16> {
+        let Stage::Bridged(bridged) = &mut self.stage else { return Err(NOT_ACCEPTABLE) };
+        let (asking, other) = ends(&mut self.caller, bridged, side);
+        let address = self.media.address(side.leg(), &asking.flow, cx.settings.rtp_advertised).ok_or(NOT_ACCEPTABLE)?;
+        let offer = plan::offer(&other.negotiation, &mut asking.negotiation, address, Reach::Single)
+            .map_err(|refusal| refusal.code)?;
+        cx.respond(server, ok(sdp(offer)));
+        bridged.exchange = Some(Exchange::Offered { side });
+        Ok(())
+    }
+
+    /// The caller changes a session that ends here.
+    fn change_alone(&mut self, cx: &mut Context<'_>, server: ServerId, body: &Bytes) -> Result<(), u16> {
+        let address = self.address(cx, Leg::CALLER).ok_or(NOT_ACCEPTABLE)?;
+        let negotiation = &mut self.caller.end.negotiation;
+        if body.is_empty() {
+            let offer = plan::propose(negotiation, address).map_err(|refusal| refusal.code)?;
+            cx.respond(server, ok(sdp(offer)));
+            self.stage = Stage::Alone(Alone { offered: true });
+            return Ok(());
+        }
+        let was_held = negotiation.remote_hold();
+        negotiation.remote_offer(body).map_err(|refusal| refusal.code)?;
+        let (answer, plan) = plan::terminate(negotiation, address).map_err(|refusal| {
+            self.caller.end.negotiation.rollback();
+            refusal.code
+        })?;
+        self.apply(cx, plan);
+        cx.respond(server, ok(sdp(answer)));
+        self.note_hold(cx, Side::Caller, was_held);
+        Ok(())
+    }
+
+    /// What the other side says to a change.
+    pub(super) fn reinvite_response(&mut self, cx: &mut Context<'_>, request: RequestKey, response: &Response) {
+        let code = response.code();
+        let Stage::Bridged(bridged) = &mut self.stage else { return };
+        let Some(exchange) = bridged
+            .exchange
+            .take_if(|exchange| code >= 200 && exchange.request().is_some_and(|(waiting, _)| waiting == request))
+        else {
+            return;
+        };
+        let Some((_, from)) = exchange.request() else { return };
+        cx.effects.push(Effect::Release { request });
+        let (_, other) = ends(&mut self.caller, bridged, from);
+        match code {
+            200..=299 => {
+                cx.effects.push(Effect::Ack { dialog: other.dialog });
+                if other.negotiation.remote_answer(&response.body()).is_ok() {
+                    self.changed(cx, exchange);
+                } else {
+                    // It has taken the change and says nothing that we understand: there is no session left to go back to.
+                    bridged.exchange = Some(exchange);
+                    self.end(cx, Ending::NoCommonCodec);
+                }
+            }
+            // RFC 3261 §12.2.1.2: the dialog is gone, and with it the call.
+            408 | 481 => {
+                bridged.exchange = Some(exchange);
+                self.end(cx, Ending::PeerVanished);
+            }
+            _ => self.unchanged(cx, &exchange, code),
+        }
+    }
+
+    /// The other side took the change.
+    fn changed(&mut self, cx: &mut Context<'_>, exchange: Exchange) {
+        let Stage::Bridged(bridged) = &mut self.stage else { return };
+        match exchange {
+            Exchange::Passing { from, server, was_held, .. } => {
+                let (sender, other) = ends(&mut self.caller, bridged, from);
+                let address = self.media.address(from.leg(), &sender.flow, cx.settings.rtp_advertised);
+                let joined = address.map(|address| plan::answer(&mut sender.negotiation, &other.negotiation, address));
+                let Some(Ok((answer, plan))) = joined else {
+                    bridged.exchange = Some(exchange);
+                    return self.end(cx, Ending::NoCommonCodec);
+                };
+                let plan = if from == Side::Caller { plan } else { plan.swap() };
+                self.apply(cx, plan);
+                cx.respond(server, ok(sdp(answer)));
+                self.note_hold(cx, from, was_held);
+            }
+            Exchange::Withdrawn { from, .. } => self.restore(cx, from),
+            Exchange::Restoring { .. } | Exchange::Offered { .. } => self.rejoin(cx),
+        }
+    }
+
+    /// The other side refused the change.
+    fn unchanged(&mut self, cx: &mut Context<'_>, exchange: &Exchange, code: u16) {
+        let Stage::Bridged(bridged) = &mut self.stage else { return };
+        let Some((_, from)) = exchange.request() else { return };
+        let (sender, other) = ends(&mut self.caller, bridged, from);
+        other.negotiation.rollback();
+        if let Exchange::Passing { server, .. } = exchange {
+            sender.negotiation.rollback();
+            // A challenge or a redirection is meant for us, not for the one who asked.
+            let code = if matches!(code, 300..=399 | 401 | 407) { NOT_ACCEPTABLE } else { code };
+            cx.respond(*server, Reply::new(code));
+        }
+    }
+
+    /// Nothing came of a change: that side is not there any more.
+    pub(super) fn reinvite_failed(&mut self, cx: &mut Context<'_>, request: RequestKey, why: Failure) {
+        let Stage::Bridged(bridged) = &self.stage else { return };
+        let waiting = bridged.exchange.as_ref().and_then(Exchange::request);
+        if waiting.is_some_and(|(waiting, _)| waiting == request) {
+            let ending = match why {
+                Failure::Timeout => Ending::PeerVanished,
+                Failure::Transport => Ending::TransportFailed,
+            };
+            self.end(cx, ending);
+        }
+    }
+
+    /// An INVITE was withdrawn: the first one ends the call, a later one is withdrawn on the other side too.
+    pub(super) fn cancelled(&mut self, cx: &mut Context<'_>, dialog: DialogId) {
+        let Some(side) = self.side(dialog) else { return };
+        if matches!(self.caller.state, CallerState::Invited { .. }) {
+            return self.end(cx, Ending::Cancelled);
+        }
+        let Stage::Bridged(bridged) = &mut self.stage else { return };
+        let Some(Exchange::Passing { from, request, .. }) = bridged.exchange else { return };
+        if from == side {
+            cx.effects.push(Effect::Cancel { request, reason: None });
+            let (sender, _) = ends(&mut self.caller, bridged, from);
+            sender.negotiation.rollback();
+            bridged.exchange = Some(Exchange::Withdrawn { from, request });
+        }
+    }
+
+    /// Offers the other side the session as it was before a withdrawn change that it had taken already.
+    fn restore(&mut self, cx: &mut Context<'_>, from: Side) {
+        let request = self.request_key();
+        let Stage::Bridged(bridged) = &mut self.stage else { return };
+        let (sender, other) = ends(&mut self.caller, bridged, from);
+        let Some(address) = self.media.address(from.other().leg(), &other.flow, cx.settings.rtp_advertised) else {
+            return;
+        };
+        if let Ok(offer) = plan::offer(&sender.negotiation, &mut other.negotiation, address, Reach::Single) {
+            cx.effects.push(invite(request, other.dialog, offer));
+            bridged.exchange = Some(Exchange::Restoring { from, request });
+        }
+    }
+
+    /// Our 200 was acknowledged; after an offer of ours the ACK brings the answer.
+    pub(super) fn acked(&mut self, cx: &mut Context<'_>, dialog: DialogId, request: &Request) {
+        let Some(side) = self.side(dialog) else { return };
+        let body = request.body();
+        let waiting = match &mut self.stage {
+            Stage::Bridged(bridged) => bridged
+                .exchange
+                .take_if(|exchange| matches!(exchange, Exchange::Offered { side: asked } if *asked == side))
+                .is_some(),
+            Stage::Alone(alone) => std::mem::take(&mut alone.offered),
+            Stage::Idle | Stage::Opening(_) | Stage::Ringing(_) | Stage::Ending(_) | Stage::Over => false,
+        };
+        if !waiting {
+            return;
+        }
+        let end = match &mut self.stage {
+            Stage::Bridged(bridged) => ends(&mut self.caller, bridged, side).0,
+            _ => &mut self.caller.end,
+        };
+        let was_held = end.negotiation.remote_hold();
+        match end.negotiation.remote_answer(&body) {
+            Ok(()) => {
+                self.rejoin(cx);
+                self.note_hold(cx, side, was_held);
+            }
+            Err(_) if end.negotiation.is_agreed() => end.negotiation.rollback(),
+            // The first offer of the call stays without an answer: there is no session to fall back on.
+            Err(refusal) => self.end(cx, Ending::Offer(refusal.code)),
+        }
+    }
+
+    /// Carries out what both sides stand agreed on.
+    fn rejoin(&mut self, cx: &mut Context<'_>) {
+        let plan = match &self.stage {
+            Stage::Bridged(bridged) => plan::again(&self.caller.end.negotiation, &bridged.callee.end.negotiation).ok(),
+            _ => self
+                .address(cx, Leg::CALLER)
+                .and_then(|address| plan::terminate(&mut self.caller.end.negotiation, address).ok())
+                .map(|(_, plan)| plan),
+        };
+        if let Some(plan) = plan {
+            self.apply(cx, plan);
+        }
+    }
+
+    /// Lets audio flow as planned.
+    pub(super) fn apply(&mut self, cx: &mut Context<'_>, plan: Plan) {
+        self.record.row_mut().codec = plan.legs.first().map(|leg| leg.codec_name.to_owned());
+        cx.media(Command::Apply { session: self.key.session(), plan });
+    }
+
+    /// Writes down that a side was put on hold or taken back.
+    fn note_hold(&mut self, cx: &mut Context<'_>, side: Side, was_held: bool) {
+        let (negotiation, who) = match (&self.stage, side) {
+            (Stage::Bridged(bridged), Side::Callee) => (&bridged.callee.end.negotiation, "callee"),
+            _ => (&self.caller.end.negotiation, "caller"),
+        };
+        let kind = match (was_held, negotiation.remote_hold()) {
+            (false, true) => CallEventKind::Held,
+            (true, false) => CallEventKind::Resumed,
+            (true, true) | (false, false) => return,
+        };
+        self.record.event(cx, kind, Some(format!("by the {who}")));
+    }
+}
+
+/// A re-INVITE of ours.
+fn invite(request: RequestKey, dialog: DialogId, offer: Bytes) -> Effect {
+    let headers = vec![(Name::Allow, Bytes::from_static(ALLOW.as_bytes()))];
+    Effect::InDialog { request, dialog, method: Method::Invite, headers, body: sdp(offer) }
+}

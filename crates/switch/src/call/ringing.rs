@@ -1,0 +1,327 @@
+//! Ringing: all phones of an extension are called together; the first 200 wins (RFC 3261 §13, forking as in §16.7).
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use domain::CallLeg;
+use media::{Leg, Negotiation, Plan, Reach, plan};
+use sip::header::{NameAddr, Reason};
+use sip::{ContactPolicy, DialogId, Failure, Method, Name, OutgoingRequest, Reply, Response, Uri};
+
+use super::answered::Bridged;
+use super::effect::{Context, Effect, RequestKey, SDP, sdp};
+use super::leg::{Branch, Callee, CallerState, End, Target};
+use super::record::{description, text, write_leg};
+use super::reinvite::Exchange;
+use super::setup::is_late;
+use super::{Call, Side, Stage};
+use crate::feature::Event;
+use crate::shard::answer::{ALLOW, ok};
+use crate::verdict::Ending;
+
+/// Q.850 26, non-selected user clearing: the cause of a phone that rang while another was answered.
+const NON_SELECTED: u8 = 26;
+
+/// What a withdrawn INVITE is answered with (RFC 3261 §15.1.2).
+const REQUEST_TERMINATED: u16 = 487;
+
+/// Phones are being called.
+pub(super) struct Ringing {
+    branches: Vec<Branch>,
+    /// The dialog whose early media the caller hears.
+    heard: Option<DialogId>,
+    /// The best of the refusals so far.
+    best: Option<Ending>,
+    /// The last provisional status the caller got.
+    told: u16,
+    pub(super) give_up_at: Instant,
+}
+
+impl Call {
+    /// Calls the phones.
+    pub(super) fn ring(&mut self, cx: &mut Context<'_>, targets: Vec<Target>) -> Result<(), Ending> {
+        let reach = if targets.len() > 1 { Reach::Forked } else { Reach::Single };
+        let mut ringing = Ringing {
+            branches: Vec::with_capacity(targets.len()),
+            heard: None,
+            best: None,
+            told: 0,
+            give_up_at: cx.now + ring_time(cx),
+        };
+        let mut refused = Ending::MediaFailure;
+        for target in targets {
+            match self.branch(cx, target, reach) {
+                Ok(branch) => ringing.branches.push(branch),
+                Err(ending) => refused = ending,
+            }
+        }
+        if ringing.branches.is_empty() {
+            return Err(refused);
+        }
+        self.enter(cx, Stage::Ringing(Box::new(ringing)));
+        Ok(())
+    }
+
+    /// Calls one phone. Only what is named here goes to it: nothing of the caller's own headers travels on.
+    fn branch(&mut self, cx: &mut Context<'_>, target: Target, reach: Reach) -> Result<Branch, Ending> {
+        let address =
+            self.media.address(Leg::CALLEE, &target.flow, cx.settings.rtp_advertised).ok_or(Ending::MediaFailure)?;
+        let mut negotiation = Negotiation::new(cx.ids.number(), Some(target.flow.remote.ip()));
+        let offer = if is_late(&self.caller.end.negotiation) {
+            plan::propose(&mut negotiation, address)
+        } else {
+            plan::offer(&self.caller.end.negotiation, &mut negotiation, address, reach)
+        };
+        let offer = offer.map_err(|refusal| Ending::Offer(refusal.code))?;
+        let mut leg = self.record.leg(cx, false);
+        leg.extension_id = self.record.row().callee_extension_id;
+        leg.remote_ip = Some(target.flow.remote.ip());
+        leg.sip_call_id = cx.ids.call_id();
+        self.record.row_mut().callee_ip = leg.remote_ip;
+        let caller = &self.caller;
+        let mut from = NameAddr::new(Uri::sip(Some(&caller.number), &caller.domain, None));
+        if let Some(name) = &caller.display_name {
+            from = from.with_display(name.as_bytes());
+        }
+        let dialed = self.record.row().dialed_number.as_deref();
+        let outgoing = OutgoingRequest {
+            method: Method::Invite,
+            uri: target.uri,
+            flow: target.flow,
+            from,
+            to: NameAddr::new(Uri::sip(dialed, &caller.domain, None)),
+            call_id: Some(Bytes::from(leg.sip_call_id.clone())),
+            headers: vec![(Name::Allow, Bytes::from_static(ALLOW.as_bytes()))],
+            body: sdp(offer),
+            max_forwards: caller.max_forwards.saturating_sub(1),
+            route: target.path,
+        };
+        let request = self.request_key();
+        cx.effects.push(Effect::Invite { request, outgoing: Box::new(outgoing) });
+        Ok(Branch { request, flow: target.flow, negotiation, leg })
+    }
+
+    /// An answer of a phone that is being called.
+    pub(super) fn branch_response(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: RequestKey,
+        dialog: Option<DialogId>,
+        response: &Response,
+    ) {
+        let Stage::Ringing(ringing) = &mut self.stage else { return };
+        let Some(branch) = ringing.branches.iter_mut().find(|branch| branch.request == request) else { return };
+        if branch.leg.user_agent.is_none() {
+            let agent = response.headers().get(&Name::UserAgent).or_else(|| response.headers().get(&Name::Server));
+            branch.leg.user_agent = agent.map(|value| text(&value));
+        }
+        match (response.code(), dialog) {
+            (180..=183, _) => self.provisional(cx, request, dialog, response),
+            (100..=199, _) => {}
+            (200..=299, Some(dialog)) => self.chosen(cx, request, dialog, &response.body()),
+            (200..=299, None) => self.refused(cx, request, Some(response.code()), Ending::SystemError),
+            (code, _) => self.refused(cx, request, Some(code), Ending::Refused(code)),
+        }
+    }
+
+    /// Nothing came of calling a phone.
+    pub(super) fn branch_failed(&mut self, cx: &mut Context<'_>, request: RequestKey, why: Failure) {
+        let ending = match why {
+            Failure::Timeout => Ending::Timeout,
+            Failure::Transport => Ending::TransportFailed,
+        };
+        self.refused(cx, request, None, ending);
+    }
+
+    /// 180 and its like: the caller hears of the first, and of early media from the first phone that has some.
+    fn provisional(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: RequestKey,
+        dialog: Option<DialogId>,
+        response: &Response,
+    ) {
+        let Stage::Ringing(ringing) = &mut self.stage else { return };
+        let CallerState::Invited { server } = self.caller.state else { return };
+        let Some(branch) = ringing.branches.iter_mut().find(|branch| branch.request == request) else { return };
+        let body = response.body();
+        let may_be_heard = ringing.heard.is_none() || ringing.heard == dialog;
+        let mut media = None;
+        let late = is_late(&self.caller.end.negotiation);
+        if !body.is_empty()
+            && dialog.is_some()
+            && may_be_heard
+            && !late
+            && branch.negotiation.remote_answer(&body).is_ok()
+        {
+            let address = self.media.address(Leg::CALLER, &self.caller.end.flow, cx.settings.rtp_advertised);
+            let joined =
+                address.map(|address| plan::answer(&mut self.caller.end.negotiation, &branch.negotiation, address));
+            if let Some(Ok(joined)) = joined {
+                ringing.heard = dialog;
+                media = Some(joined);
+            }
+        }
+        let code = response.code();
+        let told = std::mem::replace(&mut ringing.told, code);
+        match media {
+            Some((answer, plan)) => {
+                cx.respond(server, Reply::new(code).contact(ContactPolicy::Dialog).body(SDP, answer));
+                self.apply(cx, plan);
+            }
+            None if told != code && may_be_heard => cx.respond(server, Reply::new(code).contact(ContactPolicy::Dialog)),
+            None => {}
+        }
+        if matches!(code, 180 | 183) {
+            self.record.ringing(cx);
+        }
+    }
+
+    /// The first 200: this phone has the call, the others stop ringing.
+    fn chosen(&mut self, cx: &mut Context<'_>, request: RequestKey, dialog: DialogId, body: &Bytes) {
+        cx.effects.push(Effect::Ack { dialog });
+        match self.join(cx, request, dialog, body) {
+            Ok((answer, plan)) => self.bridge(cx, request, dialog, body, answer, plan),
+            Err(ending) => {
+                cx.effects.push(Effect::Bye { dialog, reason: None });
+                self.refused(cx, request, Some(200), ending);
+            }
+        }
+    }
+
+    /// Takes the phone's answer over to the caller.
+    fn join(
+        &mut self,
+        cx: &Context<'_>,
+        request: RequestKey,
+        dialog: DialogId,
+        body: &Bytes,
+    ) -> Result<(Bytes, Option<Plan>), Ending> {
+        let Stage::Ringing(ringing) = &mut self.stage else { return Err(Ending::SystemError) };
+        let heard = ringing.heard == Some(dialog);
+        let branch = ringing.branches.iter_mut().find(|branch| branch.request == request).ok_or(Ending::SystemError)?;
+        match branch.negotiation.remote_answer(body) {
+            // The description of the 200 is a copy of the early one (RFC 6337 §3.1.1); some phones leave the copy out.
+            Err(_) if body.is_empty() && heard => {}
+            Err(_) => return Err(Ending::NoCommonCodec),
+            Ok(()) => {}
+        }
+        let address = self
+            .media
+            .address(Leg::CALLER, &self.caller.end.flow, cx.settings.rtp_advertised)
+            .ok_or(Ending::MediaFailure)?;
+        let caller = &mut self.caller.end.negotiation;
+        let described = if is_late(caller) {
+            plan::offer(&branch.negotiation, caller, address, Reach::Single).map(|offer| (offer, None))
+        } else {
+            plan::answer(caller, &branch.negotiation, address).map(|(answer, plan)| (answer, Some(plan)))
+        };
+        described.map_err(|refusal| Ending::Offer(refusal.code))
+    }
+
+    fn bridge(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: RequestKey,
+        dialog: DialogId,
+        body: &Bytes,
+        answer: Bytes,
+        plan: Option<Plan>,
+    ) {
+        let Stage::Ringing(mut ringing) = std::mem::replace(&mut self.stage, Stage::Idle) else { return };
+        let Some(index) = ringing.branches.iter().position(|branch| branch.request == request) else { return };
+        let Branch { flow, negotiation, mut leg, .. } = ringing.branches.swap_remove(index);
+        // From here on a further 200 of the same INVITE belongs to nobody, and is acknowledged and ended as such.
+        cx.effects.push(Effect::Release { request });
+        for other in ringing.branches {
+            withdraw(cx, other, Some(Reason::sip(200, "Call completed elsewhere")), Some(NON_SELECTED));
+        }
+        leg.answer_time = Some(cx.at);
+        leg.sip_response_code = Some(200);
+        let row = self.record.row_mut();
+        row.callee_ip = leg.remote_ip;
+        row.callee_user_agent.clone_from(&leg.user_agent);
+        if !body.is_empty() {
+            row.callee_sdp = description(body);
+        }
+        // Without a plan the body of the 200 is our offer, and the ACK completes it.
+        let exchange = plan.is_none().then_some(Exchange::Offered { side: Side::Caller });
+        self.accept(cx, answer, plan);
+        let callee = Callee { end: End { dialog, flow, negotiation }, leg };
+        self.enter(cx, Stage::Bridged(Box::new(Bridged { callee, exchange })));
+        self.advance(cx, Event::Bridged);
+    }
+
+    /// Sends the caller its 200, and lets audio flow when everything is said.
+    pub(super) fn accept(&mut self, cx: &mut Context<'_>, answer: Bytes, plan: Option<Plan>) {
+        let CallerState::Invited { server } = self.caller.state else { return };
+        self.caller.state = CallerState::Answered;
+        self.caller.leg.answer_time = Some(cx.at);
+        self.caller.leg.sip_response_code = Some(200);
+        if let Some(plan) = plan {
+            self.apply(cx, plan);
+        }
+        cx.respond(server, ok(sdp(answer)));
+        self.record.answered(cx);
+    }
+
+    /// One phone is out; the call goes on while another rings, unless this one spoke for all (6xx).
+    fn refused(&mut self, cx: &mut Context<'_>, request: RequestKey, code: Option<u16>, ending: Ending) {
+        let Stage::Ringing(ringing) = &mut self.stage else { return };
+        let Some(index) = ringing.branches.iter().position(|branch| branch.request == request) else { return };
+        let branch = ringing.branches.swap_remove(index);
+        cx.effects.push(Effect::Release { request });
+        finish(cx, branch.leg, code, Some(ending.verdict().q850));
+        ringing.best = Some(match ringing.best {
+            Some(best) => best.better(ending),
+            None => ending,
+        });
+        let for_all = code.is_some_and(|code| code >= 600);
+        if for_all || ringing.branches.is_empty() {
+            let best = self.stop_ringing(cx);
+            let ending = if for_all { ending } else { best.unwrap_or(ending) };
+            self.advance(cx, Event::Failed(ending));
+        }
+    }
+
+    /// Nobody answered in time.
+    pub(super) fn ring_timeout(&mut self, cx: &mut Context<'_>) {
+        self.stop_ringing(cx);
+        self.advance(cx, Event::Failed(Ending::NoAnswer));
+    }
+
+    /// Withdraws what still rings; says what the best of the refusals so far was.
+    pub(super) fn stop_ringing(&mut self, cx: &mut Context<'_>) -> Option<Ending> {
+        if !matches!(self.stage, Stage::Ringing(_)) {
+            return None;
+        }
+        let Stage::Ringing(ringing) = std::mem::replace(&mut self.stage, Stage::Idle) else { return None };
+        for branch in ringing.branches {
+            withdraw(cx, branch, None, None);
+        }
+        ringing.best
+    }
+}
+
+/// How long phones of this tenant ring.
+fn ring_time(cx: &Context<'_>) -> Duration {
+    match cx.snapshot().map(|snapshot| snapshot.tenant.ring_timeout_s) {
+        None | Some(0) => cx.settings.no_answer_timeout,
+        Some(seconds) => Duration::from_secs(u64::from(seconds)),
+    }
+}
+
+/// Tells a phone to stop ringing. Should its 200 be on the way, the shard acknowledges and ends it.
+fn withdraw(cx: &mut Context<'_>, branch: Branch, reason: Option<Reason>, cause: Option<u8>) {
+    cx.effects.push(Effect::Cancel { request: branch.request, reason });
+    cx.effects.push(Effect::Release { request: branch.request });
+    finish(cx, branch.leg, Some(REQUEST_TERMINATED), cause);
+}
+
+/// Writes the leg of a phone that did not get the call.
+fn finish(cx: &mut Context<'_>, mut leg: CallLeg, code: Option<u16>, cause: Option<u8>) {
+    leg.end_time = cx.at;
+    leg.sip_response_code = code;
+    leg.hangup_cause = cause;
+    write_leg(cx, leg);
+}

@@ -1,0 +1,51 @@
+//! Every limit of this crate, with what happens there.
+
+use std::time::Duration;
+
+/// Phones that ring at once for one call; further bindings of the extension stay silent.
+pub const MAX_BRANCHES: usize = 16;
+
+/// Calls in one shard; further ones are refused with 503.
+pub const MAX_CALLS: usize = 20_000;
+
+/// Dialogs that one call may have, forked early ones included; answers that would make more are acknowledged and ended.
+pub const MAX_DIALOGS_PER_CALL: usize = 64;
+
+/// Characters of a header value or URI that a record keeps; the rest is cut off.
+pub const MAX_TEXT: usize = 255;
+
+/// Characters of a session description that a record keeps; the rest is cut off.
+pub const MAX_SDP: usize = 8_192;
+
+/// Events of one call that go to the journal; further ones are left out, the last one excepted.
+pub const MAX_EVENTS_PER_CALL: u32 = 1_000;
+
+/// How long a media worker may take to open ports before the call is refused.
+pub const MEDIA_OPEN: Duration = Duration::from_secs(5);
+
+/// How long a record waits for the statistics of its media before it is closed without them.
+pub const MEDIA_CLOSE: Duration = Duration::from_secs(2);
+
+/// Bytes of a dialled number, of an `exten` and of a pattern's places; longer numbers lead nowhere, longer rows are left out.
+pub const MAX_NUMBER_BYTES: usize = 64;
+
+/// Contacts in one REGISTER; one with more is refused with 400.
+pub const MAX_CONTACTS_PER_REGISTER: usize = 32;
+
+/// Bytes of a Contact URI, instance id, Call-ID or Path value of a binding; a REGISTER with a longer one is refused with 400.
+pub const MAX_BINDING_TEXT: usize = 1_024;
+
+/// Path values of one binding; a REGISTER with more is refused with 400.
+pub const MAX_PATHS: usize = 8;
+
+/// Bytes of a User-Agent that a binding keeps; the rest is cut off.
+pub const MAX_USER_AGENT: usize = 128;
+
+/// Authorization values of one request that are looked at; further ones are not read.
+pub const MAX_AUTHORIZATIONS: usize = 8;
+
+/// The most hops an INVITE may have left when it leaves us, and what one without Max-Forwards is taken to have (RFC 3261 §8.1.1.6).
+pub const MAX_FORWARDS: u8 = 70;
+
+/// When those whom we cannot serve at present may come again, in seconds.
+pub const RETRY_AFTER_S: u32 = 30;

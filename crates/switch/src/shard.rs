@@ -1,0 +1,250 @@
+//! Shard: one switchboard. Tenants, phones and calls that share nothing with any other shard.
+
+pub(crate) mod answer;
+mod dispatch;
+mod perform;
+mod table;
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use domain::{CallId, JournalEntry, Registration, RegistrationChange, TenantId, TenantSnapshot};
+use jiff::Timestamp;
+use rand_chacha::ChaCha8Rng;
+use rand_core::SeedableRng;
+use sip::{Endpoint, EndpointConfig, Flow, Message, Transmit};
+
+use crate::admit::{Admittance, Identity};
+use crate::call::effect::{Ids, Settings};
+use crate::call::{CallKey, CallView, Input as CallInput};
+use crate::clock::WallClock;
+use crate::registrar::{Registrar, RegistrarConfig};
+use table::Calls;
+
+/// What a shard is told once.
+#[derive(Clone, Debug)]
+pub struct ShardConfig {
+    /// SIP: names, timers, limits. Its shard number is the shard's.
+    pub endpoint: EndpointConfig,
+    /// What session descriptions name instead of the local address, for hosts behind cloud NAT.
+    pub rtp_advertised: Option<IpAddr>,
+    /// How long phones ring when the tenant says nothing.
+    pub no_answer_timeout: Duration,
+    /// Lifetime of a binding whose REGISTER names none, in seconds.
+    pub default_expires: u32,
+    /// Shortest lifetime of a binding, in seconds (423 below).
+    pub min_expires: u32,
+    /// Longest lifetime of a binding, in seconds.
+    pub max_expires: u32,
+    /// How many phones may register for one extension.
+    pub max_bindings_per_extension: usize,
+    /// The time of day at an instant.
+    pub wall_clock: (Instant, Timestamp),
+    /// Whatever is random in the shard grows from this.
+    pub seed: [u8; 32],
+}
+
+impl ShardConfig {
+    /// A configuration with the usual lifetimes.
+    #[must_use]
+    pub fn new(endpoint: EndpointConfig, wall_clock: (Instant, Timestamp), seed: [u8; 32]) -> Self {
+        Self {
+            endpoint,
+            rtp_advertised: None,
+            no_answer_timeout: Duration::from_secs(30),
+            default_expires: 3_600,
+            min_expires: 60,
+            max_expires: 86_400,
+            max_bindings_per_extension: 10,
+            wall_clock,
+            seed,
+        }
+    }
+}
+
+/// What a shard is told while it runs.
+#[derive(Debug)]
+pub enum Input {
+    /// A SIP message came in.
+    Sip {
+        /// Where from.
+        flow: Flow,
+        /// The message.
+        message: Message,
+    },
+    /// Nothing can be sent over a flow.
+    SipFailed {
+        /// The flow.
+        flow: Flow,
+    },
+    /// News from a media worker.
+    Media(media::Fact),
+    /// A tenant as it is now.
+    Snapshot(Arc<TenantSnapshot>),
+    /// A tenant that may not be served any more; its running calls go on.
+    TenantGone(TenantId),
+    /// Bindings of an earlier life, read back at start.
+    Bindings(Vec<Registration>),
+    /// What time it is outside.
+    WallClock(Timestamp),
+    /// Take no new calls; running ones go on.
+    Drain,
+}
+
+/// What a shard wants done.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// A SIP message to be sent.
+    Transmit(Transmit),
+    /// An order to the media workers.
+    Media(media::Command),
+    /// Something for the history.
+    Journal(JournalEntry),
+    /// A change of the durable copy of the bindings.
+    Registration(RegistrationChange),
+}
+
+/// How much there is of everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Calls, those included whose record is about to be closed.
+    pub calls: usize,
+    /// Bindings.
+    pub bindings: usize,
+    /// Media sessions open, or on their way from or to it.
+    pub media_sessions: usize,
+    /// Transactions and dialogs.
+    pub endpoint: sip::Counts,
+}
+
+/// One switchboard; see the crate's documentation for how it is driven.
+pub struct Shard {
+    settings: Settings,
+    clock: WallClock,
+    endpoint: Endpoint<Identity>,
+    admittance: Admittance,
+    registrar: Registrar,
+    calls: Calls,
+    ids: Ids,
+    outputs: VecDeque<Output>,
+    draining: bool,
+    /// A call whose next step shall panic.
+    fault: Option<CallKey>,
+}
+
+impl Shard {
+    /// A shard without tenants.
+    #[must_use]
+    pub fn new(config: ShardConfig) -> Self {
+        let (now, timestamp) = config.wall_clock;
+        let mut random = ChaCha8Rng::from_seed(config.seed);
+        let shard = config.endpoint.shard;
+        Self {
+            settings: Settings { rtp_advertised: config.rtp_advertised, no_answer_timeout: config.no_answer_timeout },
+            clock: WallClock::new(now, timestamp),
+            endpoint: Endpoint::new(config.endpoint),
+            admittance: Admittance::new(now, seed(&mut random)),
+            registrar: Registrar::new(RegistrarConfig {
+                default_expires: config.default_expires,
+                min_expires: config.min_expires,
+                max_expires: config.max_expires,
+                max_bindings: config.max_bindings_per_extension,
+                seed: seed(&mut random),
+            }),
+            calls: Calls::new(shard),
+            ids: Ids(random),
+            outputs: VecDeque::new(),
+            draining: false,
+            fault: None,
+        }
+    }
+
+    /// Takes one thing that happened at `now`.
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Sip { flow, message } => {
+                let mut gate = self.admittance.gate(&self.registrar);
+                self.endpoint.handle_message(now, flow, message, &mut gate);
+            }
+            Input::SipFailed { flow } => self.endpoint.handle_transport_error(now, flow),
+            Input::Media(fact) => self.media(now, fact),
+            Input::Snapshot(snapshot) => {
+                self.registrar.retain(&snapshot);
+                self.admittance.put(snapshot);
+            }
+            Input::TenantGone(tenant) => {
+                self.admittance.remove(tenant);
+                self.registrar.remove_tenant(tenant);
+            }
+            Input::Bindings(bindings) => self.registrar.restore(now, &self.clock, bindings),
+            Input::WallClock(timestamp) => self.clock = WallClock::new(now, timestamp),
+            Input::Drain => self.draining = true,
+        }
+        self.settle(now);
+    }
+
+    /// Does what is due at `now`.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.endpoint.handle_timeout(now);
+        self.registrar.handle_timeout(now);
+        self.settle(now);
+        while let Some(key) = self.calls.pop_due(now) {
+            self.step(now, key, CallInput::Deadline);
+            self.settle(now);
+        }
+    }
+
+    /// When [`Shard::handle_timeout`] shall be called, unless something happens before.
+    pub fn poll_timeout(&mut self) -> Option<Instant> {
+        let own = [self.endpoint.poll_timeout(), self.registrar.poll_timeout(), self.calls.poll_timeout()];
+        own.into_iter().flatten().min()
+    }
+
+    /// The next thing to be done.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        if let Some(output) = self.outputs.pop_front() {
+            return Some(output);
+        }
+        if let Some(transmit) = self.endpoint.poll_transmit() {
+            return Some(Output::Transmit(transmit));
+        }
+        self.registrar.poll_change().map(Output::Registration)
+    }
+
+    /// The live bindings, of one tenant or of all.
+    #[must_use]
+    pub fn registrations(&self, tenant: Option<TenantId>) -> Vec<Registration> {
+        self.registrar.registrations(tenant)
+    }
+
+    /// The running calls, of one tenant or of all, oldest first.
+    #[must_use]
+    pub fn calls(&self, tenant: Option<TenantId>) -> Vec<CallView> {
+        self.calls.views(tenant)
+    }
+
+    /// How much there is of everything.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts {
+            calls: self.calls.len(),
+            bindings: self.registrar.len(),
+            media_sessions: self.calls.media_sessions(),
+            endpoint: self.endpoint.counts(),
+        }
+    }
+
+    /// Makes the next step of a call panic, to see that nothing else does.
+    #[doc(hidden)]
+    pub fn inject_panic(&mut self, call: CallId) {
+        self.fault = self.calls.find(call);
+    }
+}
+
+fn seed(random: &mut ChaCha8Rng) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    rand_core::RngCore::fill_bytes(random, &mut bytes);
+    bytes
+}

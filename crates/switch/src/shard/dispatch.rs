@@ -1,0 +1,149 @@
+//! Dispatch: every event of the endpoint and of the media workers finds the one who waits for it.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use domain::{Action, TenantId};
+use media::Fact;
+use sip::{ContactPolicy, DialogId, Event, Flow, Method, Reply, Request, Response, ServerId};
+
+use super::{Shard, answer};
+use crate::admit::Identity;
+use crate::call::{Input, Setup};
+use crate::limits;
+use crate::routing::{self, Route};
+use crate::verdict::Ending;
+
+impl Shard {
+    /// Hands out events until none is left.
+    pub(super) fn settle(&mut self, now: Instant) {
+        while let Some(event) = self.endpoint.poll_event() {
+            self.dispatch(now, event);
+        }
+    }
+
+    fn dispatch(&mut self, now: Instant, event: Event<Identity>) {
+        match event {
+            Event::Invite { id, dialog, request, flow, identity } => {
+                self.invite(now, id, dialog, &request, flow, &identity);
+            }
+            Event::Request { id, request, flow, identity } => self.request(now, id, &request, flow, &identity),
+            Event::InDialog { id, dialog, request, .. } => match self.calls.of_dialog(dialog) {
+                Some(key) => self.step(now, key, Input::Request { server: id, dialog, request }),
+                None => self.respond(now, id, Reply::new(481)),
+            },
+            Event::Cancelled { dialog, .. } => self.owner_of(now, dialog, Input::Cancelled { dialog }),
+            Event::Acked { dialog, request } => self.owner_of(now, dialog, Input::Acked { dialog, request }),
+            Event::NoAck { dialog } => match self.calls.of_dialog(dialog) {
+                Some(key) => self.step(now, key, Input::NoAck { dialog }),
+                None => self.bye(now, dialog, None),
+            },
+            Event::Response { id, dialog, response, .. } => match self.calls.of_request(id) {
+                Some((key, request)) => {
+                    // A dialog beyond the limit is as if it were nobody's.
+                    if dialog.is_none_or(|dialog| self.calls.own_dialog(key, dialog)) {
+                        self.step(now, key, Input::Response { request, dialog, response });
+                    } else {
+                        self.stray(now, dialog, &response);
+                    }
+                }
+                None => self.stray(now, dialog, &response),
+            },
+            Event::Failed { id, why, .. } => {
+                if let Some((key, request)) = self.calls.of_request(id) {
+                    self.step(now, key, Input::Failed { request, why });
+                }
+            }
+        }
+    }
+
+    fn owner_of(&mut self, now: Instant, dialog: DialogId, input: Input) {
+        if let Some(key) = self.calls.of_dialog(dialog) {
+            self.step(now, key, input);
+        }
+    }
+
+    /// An answer that nobody waits for. A 2xx to an INVITE, from a further fork or from a phone that answered while it was being
+    /// told to stop, made a dialog all the same: it is acknowledged and ended (RFC 3261 §13.2.2.4).
+    fn stray(&mut self, now: Instant, dialog: Option<DialogId>, response: &Response) {
+        let invite = response.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
+        if let (Some(dialog), true, 200..=299) = (dialog, invite, response.code()) {
+            self.endpoint.ack(now, dialog, None);
+            self.bye(now, dialog, None);
+        }
+    }
+
+    /// News from a media worker. Of a session nobody knows any more there is nothing to be said.
+    pub(super) fn media(&mut self, now: Instant, fact: Fact) {
+        let session = match &fact {
+            Fact::Opened { session, .. }
+            | Fact::OpenFailed { session, .. }
+            | Fact::Connected { session, .. }
+            | Fact::Digit { session, .. }
+            | Fact::Silent { session, .. }
+            | Fact::PlaybackEnded { session, .. }
+            | Fact::Closed { session, .. }
+            | Fact::Stats { session, .. } => *session,
+        };
+        if let Some(key) = self.calls.of_session(session) {
+            self.step(now, key, Input::Media(fact));
+        }
+    }
+
+    /// A call begins.
+    fn invite(
+        &mut self,
+        now: Instant,
+        server: ServerId,
+        dialog: DialogId,
+        request: &Request,
+        flow: Flow,
+        identity: &Identity,
+    ) {
+        let number = request.uri().user_raw().and_then(routing::number_of_user);
+        let route = self.route(identity, number.as_deref());
+        let key = self.calls.fresh_key();
+        let setup = Setup { key, server, dialog, request, flow, identity, number };
+        if self.open(now, &setup) {
+            self.step(now, key, Input::Started(route));
+        }
+    }
+
+    /// Where a number leads, or why the call cannot be taken.
+    fn route(&self, identity: &Identity, number: Option<&str>) -> Result<VecDeque<Action>, Ending> {
+        let tenant: TenantId = identity.tenant;
+        if self.draining {
+            return Err(Ending::Draining);
+        }
+        if self.calls.len() >= limits::MAX_CALLS {
+            return Err(Ending::Overloaded);
+        }
+        let routes = self.admittance.tenant(tenant).ok_or(Ending::UnknownNumber)?;
+        let snapshot = routes.snapshot();
+        let most = usize::try_from(snapshot.tenant.max_concurrent_calls).unwrap_or(usize::MAX);
+        if self.calls.running(tenant) >= most {
+            return Err(Ending::TooManyCalls);
+        }
+        let caller = snapshot.extensions.get(&identity.extension).ok_or(Ending::UnknownNumber)?;
+        match routes.route(&caller.context, number.ok_or(Ending::UnknownNumber)?) {
+            Route::Actions(actions) => Ok(actions.iter().cloned().collect()),
+            Route::Extension(number) => Ok(VecDeque::from([Action::Dial(Some(number))])),
+            Route::Unknown => Err(Ending::UnknownNumber),
+        }
+    }
+
+    /// A request outside of any dialog that is no call.
+    fn request(&mut self, now: Instant, server: ServerId, request: &Request, flow: Flow, identity: &Identity) {
+        let reply = match request.method() {
+            Method::Register => self.registrar.register(now, &self.clock, &flow, identity, request),
+            Method::Options => answer::options().contact(ContactPolicy::None),
+            method => answer::not_allowed(method),
+        };
+        self.respond(now, server, reply);
+    }
+
+    pub(super) fn respond(&mut self, now: Instant, server: ServerId, reply: Reply) {
+        // The transaction may have ended meanwhile; then nobody waits for the answer.
+        let _ = self.endpoint.respond(now, server, reply);
+    }
+}

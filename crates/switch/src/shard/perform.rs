@@ -1,0 +1,125 @@
+//! Perform: one step of a call, and then what it wanted done.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use bytes::Bytes;
+use sip::header::Reason;
+use sip::{DialogId, Failure, Header, Method, Name, Reply};
+
+use super::{Output, Shard};
+use crate::call::effect::{Context, Effect};
+use crate::call::{Call, CallKey, Input, Setup};
+
+impl Shard {
+    /// Runs `work` with everything a call may look at. `None` when it panicked; then nothing it wanted is done.
+    fn guarded<T>(
+        &mut self,
+        now: Instant,
+        key: CallKey,
+        tenant: domain::TenantId,
+        work: impl FnOnce(&mut Context<'_>) -> T,
+    ) -> Option<(T, Vec<Effect>)> {
+        let mut effects = Vec::new();
+        let armed = self.fault.take_if(|fault| *fault == key).is_some();
+        let mut cx = Context {
+            now,
+            at: self.clock.at(now),
+            routes: self.admittance.tenant(tenant).map(|routes| &**routes),
+            registrar: &self.registrar,
+            settings: &self.settings,
+            ids: &mut self.ids,
+            effects: &mut effects,
+        };
+        // What a panic leaves behind in these references is a source of random numbers, good at any point, and a list that is
+        // thrown away.
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            let done = work(&mut cx);
+            assert!(!armed, "an injected fault");
+            done
+        }));
+        done.ok().map(|done| (done, effects))
+    }
+
+    /// Makes the call of an INVITE; false when that went wrong.
+    pub(super) fn open(&mut self, now: Instant, setup: &Setup<'_>) -> bool {
+        let Some((call, effects)) = self.guarded(now, setup.key, setup.identity.tenant, |cx| Call::new(cx, setup))
+        else {
+            self.respond(now, setup.server, Reply::new(500));
+            return false;
+        };
+        self.calls.insert(setup.key, call, setup.server, setup.dialog);
+        self.perform(now, setup.key, effects);
+        true
+    }
+
+    /// One thing happens to one call. A panic ends that call and nothing else.
+    pub(super) fn step(&mut self, now: Instant, key: CallKey, input: Input) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let Some(tenant) = self.calls.tenant(key) else { return };
+            let Some(mut call) = self.calls.take(key) else { return };
+            let effects = match self.guarded(now, key, tenant, |cx| call.handle(cx, input)) {
+                Some(((), effects)) => effects,
+                None => self.salvage(now, key, tenant, &mut call),
+            };
+            inputs.extend(self.perform(now, key, effects));
+            self.calls.put(key, call);
+        }
+    }
+
+    /// Ends what a call that panicked has left standing, by the table's own knowledge.
+    fn salvage(&mut self, now: Instant, key: CallKey, tenant: domain::TenantId, call: &mut Call) -> Vec<Effect> {
+        if let Some((server, clients, dialogs)) = self.calls.holdings(key) {
+            self.respond(now, server, Reply::new(500));
+            for client in clients {
+                self.endpoint.cancel(now, client, None);
+            }
+            for dialog in dialogs {
+                self.bye(now, dialog, None);
+            }
+        }
+        self.guarded(now, key, tenant, |cx| call.abandon(cx)).map(|((), effects)| effects).unwrap_or_default()
+    }
+
+    /// Does what a step wanted; returns what the call must hear about it.
+    fn perform(&mut self, now: Instant, key: CallKey, effects: Vec<Effect>) -> Vec<Input> {
+        let mut failures = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Respond { server, reply } => self.respond(now, server, reply),
+                Effect::Invite { request, outgoing } => match self.endpoint.invite(now, *outgoing) {
+                    Ok(client) => self.calls.own_request(key, request, client),
+                    Err(_) => failures.push(Input::Failed { request, why: Failure::Transport }),
+                },
+                Effect::InDialog { request, dialog, method, headers, body } => {
+                    match self.endpoint.in_dialog(now, dialog, method, headers, body) {
+                        Ok(client) => self.calls.own_request(key, request, client),
+                        Err(_) => failures.push(Input::Failed { request, why: Failure::Transport }),
+                    }
+                }
+                Effect::Cancel { request, reason } => {
+                    if let Some(client) = self.calls.client(key, request) {
+                        self.endpoint.cancel(now, client, reason);
+                    }
+                }
+                Effect::Release { request } => self.calls.release(key, request),
+                Effect::Ack { dialog } => self.endpoint.ack(now, dialog, None),
+                Effect::Bye { dialog, reason } => self.bye(now, dialog, reason.as_ref()),
+                Effect::Forget { dialog } => self.endpoint.forget(dialog),
+                Effect::Media(command) => self.outputs.push_back(Output::Media(command)),
+                Effect::Journal(entry) => self.outputs.push_back(Output::Journal(entry)),
+            }
+        }
+        failures
+    }
+
+    /// Ends a dialog, whatever state it is in.
+    pub(super) fn bye(&mut self, now: Instant, dialog: DialogId, reason: Option<&Reason>) {
+        let headers: Vec<(Name, Bytes)> = reason.map(|reason| (Name::Reason, reason.to_bytes())).into_iter().collect();
+        if self.endpoint.in_dialog(now, dialog, Method::Bye, headers, None).is_err() {
+            self.endpoint.forget(dialog);
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The table of calls: who owns which dialog and which request, and who wants to be woken when.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Instant;
+
+use domain::{CallId, TenantId};
+use media::SessionId;
+use sip::{ClientId, DialogId, ServerId};
+
+use crate::call::effect::RequestKey;
+use crate::call::{Call, CallKey, CallView};
+use crate::limits;
+
+/// One call, and what the endpoint holds on its behalf.
+struct Entry {
+    /// Absent while a step runs.
+    call: Option<Box<Call>>,
+    tenant: TenantId,
+    /// The transaction of the caller's INVITE.
+    server: ServerId,
+    dialogs: Vec<DialogId>,
+    requests: Vec<(RequestKey, ClientId)>,
+    deadline: Option<Instant>,
+    /// What the call was counted as after its last step.
+    counted: Counted,
+}
+
+/// The totals that a call is part of.
+#[derive(Clone, Copy, Default)]
+struct Counted {
+    running: bool,
+    media: bool,
+}
+
+/// All calls of a shard. The hash maps are for look-up alone.
+pub(super) struct Calls {
+    calls: BTreeMap<CallKey, Entry>,
+    dialogs: HashMap<DialogId, CallKey>,
+    requests: HashMap<ClientId, (CallKey, RequestKey)>,
+    deadlines: BTreeSet<(Instant, CallKey)>,
+    running: HashMap<TenantId, usize>,
+    media_sessions: usize,
+    next: u64,
+}
+
+impl Calls {
+    /// Keys, and with them media sessions, carry the shard's number in front.
+    pub(super) fn new(shard: u8) -> Self {
+        Self {
+            calls: BTreeMap::new(),
+            dialogs: HashMap::new(),
+            requests: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            running: HashMap::new(),
+            media_sessions: 0,
+            next: u64::from(shard) << 56,
+        }
+    }
+
+    pub(super) fn fresh_key(&mut self) -> CallKey {
+        self.next += 1;
+        CallKey(self.next)
+    }
+
+    pub(super) fn insert(&mut self, key: CallKey, call: Call, server: ServerId, dialog: DialogId) {
+        let tenant = call.tenant();
+        let entry = Entry {
+            call: None,
+            tenant,
+            server,
+            dialogs: Vec::with_capacity(2),
+            requests: Vec::new(),
+            deadline: None,
+            counted: Counted::default(),
+        };
+        self.calls.insert(key, entry);
+        self.own_dialog(key, dialog);
+        self.put(key, Box::new(call));
+    }
+
+    /// Moves a call out for a step; [`Calls::put`] brings it back.
+    pub(super) fn take(&mut self, key: CallKey) -> Option<Box<Call>> {
+        self.calls.get_mut(&key)?.call.take()
+    }
+
+    /// Brings a call back after a step, or forgets it when it is over.
+    pub(super) fn put(&mut self, key: CallKey, call: Box<Call>) {
+        let Some(entry) = self.calls.get_mut(&key) else { return };
+        let counted = Counted { running: !call.is_ending(), media: call.has_media() };
+        let before = std::mem::replace(&mut entry.counted, counted);
+        let running = self.running.entry(entry.tenant).or_default();
+        *running = (*running + usize::from(counted.running)).saturating_sub(usize::from(before.running));
+        if *running == 0 {
+            self.running.remove(&entry.tenant);
+        }
+        self.media_sessions =
+            (self.media_sessions + usize::from(counted.media)).saturating_sub(usize::from(before.media));
+        let deadline = call.poll_timeout();
+        if entry.deadline != deadline {
+            if let Some(old) = std::mem::replace(&mut entry.deadline, deadline) {
+                self.deadlines.remove(&(old, key));
+            }
+            self.deadlines.extend(deadline.map(|at| (at, key)));
+        }
+        if call.is_over() {
+            self.forget(key);
+        } else {
+            entry.call = Some(call);
+        }
+    }
+
+    fn forget(&mut self, key: CallKey) {
+        let Some(entry) = self.calls.remove(&key) else { return };
+        for dialog in entry.dialogs {
+            self.dialogs.remove(&dialog);
+        }
+        for (_, client) in entry.requests {
+            self.requests.remove(&client);
+        }
+        if let Some(deadline) = entry.deadline {
+            self.deadlines.remove(&(deadline, key));
+        }
+    }
+
+    /// From now on the dialog's requests go to this call. A call with too many dialogs gets no further one.
+    pub(super) fn own_dialog(&mut self, key: CallKey, dialog: DialogId) -> bool {
+        let Some(entry) = self.calls.get_mut(&key) else { return false };
+        if entry.dialogs.contains(&dialog) {
+            return true;
+        }
+        if entry.dialogs.len() >= limits::MAX_DIALOGS_PER_CALL {
+            return false;
+        }
+        entry.dialogs.push(dialog);
+        self.dialogs.insert(dialog, key);
+        true
+    }
+
+    /// From now on the answers to a request go to this call.
+    pub(super) fn own_request(&mut self, key: CallKey, request: RequestKey, client: ClientId) {
+        if let Some(entry) = self.calls.get_mut(&key) {
+            entry.requests.push((request, client));
+            self.requests.insert(client, (key, request));
+        }
+    }
+
+    pub(super) fn client(&self, key: CallKey, request: RequestKey) -> Option<ClientId> {
+        let requests = &self.calls.get(&key)?.requests;
+        requests.iter().find(|(owned, _)| *owned == request).map(|(_, client)| *client)
+    }
+
+    /// The call waits for nothing more from a request.
+    pub(super) fn release(&mut self, key: CallKey, request: RequestKey) {
+        let Some(entry) = self.calls.get_mut(&key) else { return };
+        if let Some(index) = entry.requests.iter().position(|(owned, _)| *owned == request) {
+            let (_, client) = entry.requests.swap_remove(index);
+            self.requests.remove(&client);
+        }
+    }
+
+    pub(super) fn of_dialog(&self, dialog: DialogId) -> Option<CallKey> {
+        self.dialogs.get(&dialog).copied()
+    }
+
+    pub(super) fn of_request(&self, client: ClientId) -> Option<(CallKey, RequestKey)> {
+        self.requests.get(&client).copied()
+    }
+
+    /// The call of a media session, when it is one of ours.
+    pub(super) fn of_session(&self, session: SessionId) -> Option<CallKey> {
+        let key = CallKey(session.0);
+        self.calls.contains_key(&key).then_some(key)
+    }
+
+    /// Everything the endpoint holds for a call: the caller's transaction, the requests, the dialogs.
+    pub(super) fn holdings(&self, key: CallKey) -> Option<(ServerId, Vec<ClientId>, Vec<DialogId>)> {
+        let entry = self.calls.get(&key)?;
+        Some((entry.server, entry.requests.iter().map(|(_, client)| *client).collect(), entry.dialogs.clone()))
+    }
+
+    pub(super) fn tenant(&self, key: CallKey) -> Option<TenantId> {
+        self.calls.get(&key).map(|entry| entry.tenant)
+    }
+
+    /// Calls of a tenant that count for its limit.
+    pub(super) fn running(&self, tenant: TenantId) -> usize {
+        self.running.get(&tenant).copied().unwrap_or(0)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    pub(super) fn media_sessions(&self) -> usize {
+        self.media_sessions
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// The next call that wanted to be woken by `now`.
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<CallKey> {
+        let (at, key) = self.deadlines.first().copied().filter(|(at, _)| *at <= now)?;
+        self.deadlines.remove(&(at, key));
+        if let Some(entry) = self.calls.get_mut(&key) {
+            entry.deadline = None;
+        }
+        Some(key)
+    }
+
+    /// For operators; goes through all calls.
+    pub(super) fn views(&self, tenant: Option<TenantId>) -> Vec<CallView> {
+        let entries = self.calls.values().filter(|entry| tenant.is_none_or(|tenant| tenant == entry.tenant));
+        entries.filter_map(|entry| entry.call.as_ref()).map(|call| call.view()).collect()
+    }
+
+    /// For tests; goes through all calls.
+    pub(super) fn find(&self, call: CallId) -> Option<CallKey> {
+        self.calls
+            .iter()
+            .find(|(_, entry)| entry.call.as_ref().is_some_and(|held| held.view().id == call))
+            .map(|(key, _)| *key)
+    }
+}
