@@ -57,11 +57,17 @@ methods! {
 impl Method {
     /// Reads a method. Fails when the bytes are not a token.
     pub fn parse(name: &Bytes) -> Result<Method, Error> {
+        Method::within(name, 0, name.len())
+    }
+
+    /// Reads the method in a part of `bytes`, which only an unknown method goes on sharing.
+    pub(crate) fn within(bytes: &Bytes, start: usize, end: usize) -> Result<Method, Error> {
+        let name = &bytes[start..end];
         if let Some(known) = Method::known(name) {
             return Ok(known);
         }
         match scan::token_error(name) {
-            None => Ok(Method::Other(name.clone())),
+            None => Ok(Method::Other(bytes.slice(start..end))),
             Some(position) => malformed("method", position),
         }
     }

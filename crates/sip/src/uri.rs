@@ -131,8 +131,15 @@ pub struct Uri {
 impl Uri {
     /// Reads a URI that fills `bytes` from end to end.
     pub fn parse(bytes: &Bytes) -> Result<Uri, Error> {
-        let parts = parse(bytes)?;
-        Ok(Uri { bytes: bytes.clone(), parts })
+        Uri::take(bytes.clone()).map_err(|(error, _)| error)
+    }
+
+    /// Like [`Uri::parse`], keeping `bytes` itself; a failure hands it back.
+    pub(crate) fn take(bytes: Bytes) -> Result<Uri, (Error, Bytes)> {
+        match parse(&bytes) {
+            Ok(parts) => Ok(Uri { bytes, parts }),
+            Err(error) => Err((error, bytes)),
+        }
     }
 
     /// Bytes that are no URI, kept where a URI should stand so that the request can be answered.

@@ -142,7 +142,7 @@ fn bracketed(
     let Some(close) = scan::find(&value[..end], b'>', open) else {
         return malformed(header, open);
     };
-    let uri = uri(header, &scan::slice(value, open + 1, close), open + 1)?;
+    let uri = uri(header, scan::slice(value, open + 1, close), open + 1)?;
     let params = Params::parse(header, &value.slice(close + 1..end))?;
     Ok(NameAddr { display, uri, params })
 }
@@ -154,13 +154,13 @@ fn addr_spec(header: &'static str, value: &Bytes, start: usize, end: usize) -> R
     if let Some(at) = value[start..split].iter().position(|byte| matches!(byte, b'?' | b',')) {
         return malformed(header, start + at);
     }
-    let uri = uri(header, &scan::slice(value, start, split), start)?;
+    let uri = uri(header, scan::slice(value, start, split), start)?;
     let params = Params::parse(header, &value.slice(split..end))?;
     Ok(NameAddr { display: None, uri, params })
 }
 
-fn uri(header: &'static str, bytes: &Bytes, offset: usize) -> Result<Uri, Error> {
-    Uri::parse(bytes).map_err(|error| match error {
+fn uri(header: &'static str, bytes: Bytes, offset: usize) -> Result<Uri, Error> {
+    Uri::take(bytes).map_err(|(error, _)| match error {
         Error::Malformed { position, .. } => Error::Malformed { header, position: offset + position },
         other => other,
     })

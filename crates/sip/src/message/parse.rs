@@ -12,6 +12,9 @@ use crate::{limits, scan};
 
 const VERSION: &[u8] = b"SIP/2.0";
 
+/// How errors name a header line that has no name.
+const BAD_LINE: &str = "header";
+
 pub(super) fn datagram(bytes: Bytes) -> Result<Message, Error> {
     if bytes.len() > limits::MESSAGE_BYTES {
         return Err(Error::Violation { header: "message", why: "too long" });
@@ -49,7 +52,7 @@ fn request(bytes: Bytes, line: Line) -> Result<Message, Error> {
     let (Some(first), Some(last)) = (scan::find(text, b' ', 0), text.iter().rposition(|byte| *byte == b' ')) else {
         return malformed("start line", 0);
     };
-    let method = Method::parse(&bytes.slice(..first))?;
+    let method = Method::within(&bytes, 0, first)?;
     let mut fault = None;
     let (uri, version) = if first < last {
         (bytes.slice(first + 1..last), &text[last + 1..])
@@ -66,9 +69,9 @@ fn request(bytes: Bytes, line: Line) -> Result<Message, Error> {
             None => return malformed("start line", last),
         }
     }
-    let uri = Uri::parse(&uri).unwrap_or_else(|error| {
+    let uri = Uri::take(uri).unwrap_or_else(|(error, bytes)| {
         fault.get_or_insert(error);
-        Uri::unreadable(uri)
+        Uri::unreadable(bytes)
     });
     let headers = headers(bytes, line.next, &mut fault)?;
     Ok(Message::Request(Request { method, uri, headers, fault }))
@@ -93,9 +96,11 @@ fn response(bytes: Bytes, line: Line) -> Result<Message, Error> {
     let mut fault = None;
     let headers = headers(bytes, line.next, &mut fault)?;
     match fault {
-        Some(fault @ Error::Malformed { header: "Content-Length", .. }) => Err(fault),
-        // Other bad lines of a response are passed over; what is needed of it is read when it is used.
-        _ => Ok(Message::Response(Response { code, reason, headers })),
+        // A bad line is passed over; what is needed of a response is read when it is used.
+        None | Some(Error::Malformed { header: BAD_LINE, .. }) => {
+            Ok(Message::Response(Response { code, reason, headers }))
+        }
+        Some(fault) => Err(fault),
     }
 }
 
@@ -106,7 +111,7 @@ fn headers(bytes: Bytes, start: usize, fault: &mut Option<Error>) -> Result<Head
     let body_start = loop {
         let Some(line) = line_at(&bytes, at) else {
             // No empty line: the datagram was cut, or its sender forgot it.
-            fault.get_or_insert(Error::Malformed { header: "message", position: bytes.len() });
+            *fault = Some(Error::Malformed { header: "message", position: bytes.len() });
             break bytes.len();
         };
         if line.start == line.end {
@@ -122,7 +127,7 @@ fn headers(bytes: Bytes, start: usize, fault: &mut Option<Error>) -> Result<Head
         match field(&bytes, line, folded) {
             Some(field) => fields.push(field),
             None => {
-                fault.get_or_insert(Error::Malformed { header: "header", position: line.start });
+                fault.get_or_insert(Error::Malformed { header: BAD_LINE, position: line.start });
             }
         }
         at = line.next;
@@ -174,8 +179,11 @@ fn cut_to_length(mut headers: Headers, fault: &mut Option<Error>) -> Headers {
     let present = headers.bytes.len() - headers.body_start as usize;
     let mut length = None;
     let mut wrong = false;
-    for value in headers.all(&Name::ContentLength) {
-        let found = scan::number(&value, u64::from(u32::MAX)).map(|found| found as usize);
+    let name = Name::ContentLength.id();
+    for field in headers.fields.iter().filter(|field| field.id == name) {
+        // A folded number is read too: its line end counts among the blanks around it.
+        let value = &headers.bytes[field.value_start as usize..field.value_end as usize];
+        let found = scan::number(value, u64::from(u32::MAX)).map(|found| found as usize);
         wrong |= found.is_none() || (length.is_some() && length != found);
         length = length.or(found);
     }

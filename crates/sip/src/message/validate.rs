@@ -4,8 +4,11 @@ use super::{Headers, Request, Response};
 use crate::error::Error;
 use crate::header::{CSeq, MaxForwards, Name};
 
+const SINGLE_FIELDS: usize = 6;
+
 /// The fields that stand in a message once (RFC 3261 §8.1.1, §20.14).
-const SINGLE: [Name; 6] = [Name::From, Name::To, Name::CallId, Name::CSeq, Name::MaxForwards, Name::ContentType];
+static SINGLE: [Name; SINGLE_FIELDS] =
+    [Name::From, Name::To, Name::CallId, Name::CSeq, Name::MaxForwards, Name::ContentType];
 
 pub(super) fn request(request: &Request) -> Result<(), Error> {
     if let Some(fault) = request.fault {
@@ -39,8 +42,13 @@ pub(super) fn response(response: &Response) -> Result<(), Error> {
 }
 
 fn single(headers: &Headers) -> Result<(), Error> {
-    match SINGLE.iter().find(|name| headers.count(name) > 1) {
-        Some(name) => Err(Error::Violation { header: name.label(), why: "stands there more than once" }),
-        None => Ok(()),
+    let mut seen = [false; SINGLE_FIELDS];
+    for id in headers.fields.iter().map(|field| field.id) {
+        let Some(at) = SINGLE.iter().position(|name| name.id() == id) else { continue };
+        if seen[at] {
+            return Err(Error::Violation { header: SINGLE[at].label(), why: "stands there more than once" });
+        }
+        seen[at] = true;
     }
+    Ok(())
 }

@@ -72,6 +72,17 @@ fn a_message_cut_anywhere_is_refused_or_shorter_but_never_misread() {
 }
 
 #[test]
+fn a_cut_response_is_dropped_and_a_bad_line_in_one_is_passed_over() {
+    let (_, head) = HEAD.split_once("\r\n").unwrap();
+    let whole = format!("SIP/2.0 200 OK\r\nno name here\r\n{head}Content-Length: 4\r\n\r\nbody").into_bytes();
+    for end in 0..whole.len() {
+        assert!(parse(&whole[..end]).is_err(), "cut at {end}");
+    }
+    let Ok(Message::Response(response)) = parse(whole) else { panic!("a response") };
+    assert_eq!((response.validate(), response.headers().len()), (Ok(()), 6));
+}
+
+#[test]
 fn limits_hold() {
     let with_lines = |count: usize| {
         let more = count - HEAD.matches("\r\n").count() + 1;
