@@ -1,0 +1,5 @@
+//! A new migration is compiled in without touching any Rust file.
+
+fn main() {
+    println!("cargo:rerun-if-changed=../../migrations");
+}

@@ -1,0 +1,338 @@
+//! Extensions of a tenant with their logins.
+
+use domain::{Extension, ExtensionId, Ha1, SipLogin, Tenant, UserId, is_extension_number};
+use sqlx::postgres::PgRow;
+use sqlx::{Postgres, Row as _, Transaction};
+use uuid::Uuid;
+
+use crate::error::is_duplicate;
+use crate::limits::{DEVICE_PASSWORD, NUMBER_PASSWORD};
+use crate::password::{self, new_id, random_uuid};
+use crate::tenant::read_tenant;
+use crate::{StoreError, Tenanted, text};
+
+/// Role "user", one of the three built-in ones.
+const ROLE_USER: Uuid = Uuid::from_u128(0xa000_0000_0000_0000_0000_0000_0000_0002);
+
+/// An extension to be made.
+#[derive(Clone, Default)]
+pub struct NewExtension {
+    /// Two to five digits.
+    pub number: String,
+    /// Name shown to the person called.
+    pub name: Option<String>,
+    /// A chosen password; generated when absent. Refused where devices log in as themselves.
+    pub password: Option<String>,
+}
+
+/// What to type into a phone. The password is stored nowhere: this is the only time it can be read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    /// User name for authentication: the extension number, or the device's UUID where only devices log in.
+    pub username: String,
+    /// The device's UUID, where it logs in with the same password besides the number.
+    pub device_username: Option<String>,
+    /// Password.
+    pub password: String,
+    /// Digest realm.
+    pub realm: String,
+    /// Number of the extension.
+    pub extension: String,
+}
+
+/// The password is for one person's eyes.
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Login").field("extension", &self.extension).finish_non_exhaustive()
+    }
+}
+
+/// See [`Login`].
+impl std::fmt::Debug for NewExtension {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewExtension").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+impl Tenanted {
+    /// Makes an extension with its user and its device, and the login its phone uses.
+    ///
+    /// # Errors
+    /// The number is of the wrong form, taken, or means something else in the dialplan; the password was chosen where
+    /// only generated ones are allowed.
+    pub async fn create_extension(&self, new: NewExtension) -> Result<(Extension, Login), StoreError> {
+        if !is_extension_number(&new.number) {
+            let problem = format!("{:?} is not an extension number; it has two to five digits", new.number);
+            return Err(StoreError::Invalid(problem));
+        }
+        let mut transaction = self.begin().await?;
+        let tenant = read_tenant(&mut transaction, self.id).await?;
+        let secret = Secret::choose(&tenant, new.password)?;
+        refuse_dialplan_number(&mut transaction, &new.number).await?;
+        let name = new.name.as_deref().map(str::trim).filter(|name| !name.is_empty()).map(text::short);
+        let id = insert_extension(&mut transaction, &tenant, &new.number, name.as_deref()).await?;
+        let login = secret.store(&mut transaction, &tenant, id, &new.number).await?;
+        let extension = read_extension(&mut transaction, &new.number).await?;
+        transaction.commit().await?;
+        Ok((extension, login))
+    }
+
+    /// All extensions, by number.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn extensions(&self) -> Result<Vec<Extension>, StoreError> {
+        let mut transaction = self.begin().await?;
+        let rows = sqlx::query(
+            "SELECT id, extension_number, display_name, user_id, context, enabled FROM extensions
+              ORDER BY extension_number",
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        rows.iter().map(extension_of_row).collect()
+    }
+
+    /// One extension.
+    ///
+    /// # Errors
+    /// The tenant has no such extension.
+    pub async fn extension(&self, number: &str) -> Result<Extension, StoreError> {
+        let mut transaction = self.begin().await?;
+        read_extension(&mut transaction, number).await
+    }
+
+    /// Deletes an extension with its devices, its bindings and its login. A person with a web login stays.
+    ///
+    /// # Errors
+    /// The tenant has no such extension.
+    pub async fn delete_extension(&self, number: &str) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let extension = read_extension(&mut transaction, number).await?;
+        for statement in [
+            "DELETE FROM devices WHERE extension_id = $1",
+            "DELETE FROM extensions WHERE id = $1",
+            "DELETE FROM destinations WHERE id = $1",
+        ] {
+            sqlx::query(statement).bind(extension.id.0).execute(&mut *transaction).await?;
+        }
+        if let Some(user) = extension.user_id {
+            sqlx::query("UPDATE users SET sip_ha1 = NULL, sip_ha1_sha256 = NULL WHERE id = $1 AND username = $2")
+                .bind(user.0)
+                .bind(number)
+                .execute(&mut *transaction)
+                .await?;
+            sqlx::query("DELETE FROM users WHERE id = $1 AND username = $2 AND password_hash = '!'")
+                .bind(user.0)
+                .bind(number)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Gives an extension a new password, generated when none is chosen.
+    ///
+    /// # Errors
+    /// The tenant has no such extension; the password was chosen where only generated ones are allowed.
+    pub async fn set_password(&self, number: &str, password: Option<String>) -> Result<Login, StoreError> {
+        let mut transaction = self.begin().await?;
+        let tenant = read_tenant(&mut transaction, self.id).await?;
+        let secret = Secret::choose(&tenant, password)?;
+        let extension = read_extension(&mut transaction, number).await?;
+        let login = secret.store(&mut transaction, &tenant, extension.id, number).await?;
+        transaction.commit().await?;
+        Ok(login)
+    }
+}
+
+/// A password on its way to becoming hashes.
+struct Secret {
+    password: String,
+    generated: bool,
+}
+
+impl Secret {
+    fn choose(tenant: &Tenant, chosen: Option<String>) -> Result<Self, StoreError> {
+        match (chosen, tenant.sip_login) {
+            (Some(_), SipLogin::Device) => Err(StoreError::Invalid(format!(
+                "tenant {:?} lets devices alone log in, with generated passwords; leave the password out",
+                tenant.slug
+            ))),
+            (Some(password), SipLogin::Number | SipLogin::Both) => {
+                password::check(&password)?;
+                Ok(Self { password, generated: false })
+            }
+            (None, SipLogin::Number) => Ok(Self { password: password::generate(NUMBER_PASSWORD), generated: true }),
+            (None, SipLogin::Device | SipLogin::Both) => {
+                Ok(Self { password: password::generate(DEVICE_PASSWORD), generated: true })
+            }
+        }
+    }
+
+    /// Stores the hashes of every login the tenant allows. A device never gets a chosen password.
+    async fn store(
+        self,
+        transaction: &mut Transaction<'_, Postgres>,
+        tenant: &Tenant,
+        extension: ExtensionId,
+        number: &str,
+    ) -> Result<Login, StoreError> {
+        let by_number = tenant.sip_login != SipLogin::Device;
+        let by_device = tenant.sip_login != SipLogin::Number && self.generated;
+        if by_number {
+            self.store_for_number(transaction, tenant, extension, number).await?;
+        }
+        let device = if by_device { Some(self.store_for_device(transaction, tenant, extension).await?) } else { None };
+        let (username, device_username) = match device {
+            Some(device) if !by_number => (device, None),
+            device => (number.to_owned(), device),
+        };
+        Ok(Login {
+            username,
+            device_username,
+            password: self.password,
+            realm: tenant.realm.clone(),
+            extension: number.to_owned(),
+        })
+    }
+
+    async fn store_for_number(
+        &self,
+        transaction: &mut Transaction<'_, Postgres>,
+        tenant: &Tenant,
+        extension: ExtensionId,
+        number: &str,
+    ) -> Result<(), StoreError> {
+        let ha1 = Ha1::new(number, &tenant.realm, &self.password);
+        let stored = sqlx::query(
+            "UPDATE users SET sip_ha1 = $3, sip_ha1_sha256 = $4
+              WHERE username = $2 AND id = (SELECT user_id FROM extensions WHERE id = $1)",
+        )
+        .bind(extension.0)
+        .bind(number)
+        .bind(ha1.md5_hex())
+        .bind(ha1.sha256_hex())
+        .execute(&mut **transaction)
+        .await?;
+        if stored.rows_affected() == 0 {
+            return Err(StoreError::Missing(format!("user {number} to keep the password of the extension")));
+        }
+        Ok(())
+    }
+
+    async fn store_for_device(
+        &self,
+        transaction: &mut Transaction<'_, Postgres>,
+        tenant: &Tenant,
+        extension: ExtensionId,
+    ) -> Result<String, StoreError> {
+        let known: Option<(Uuid, Uuid)> =
+            sqlx::query_as("SELECT id, auth_username FROM devices WHERE extension_id = $1 ORDER BY id LIMIT 1")
+                .bind(extension.0)
+                .fetch_optional(&mut **transaction)
+                .await?;
+        let (id, username) = known.unwrap_or_else(|| (new_id(), random_uuid()));
+        let ha1 = Ha1::new(&username.to_string(), &tenant.realm, &self.password);
+        sqlx::query(
+            "INSERT INTO devices (id, tenant_id, extension_id, auth_username, sip_ha1, sip_ha1_sha256)
+             VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (id) DO UPDATE SET sip_ha1 = excluded.sip_ha1, sip_ha1_sha256 = excluded.sip_ha1_sha256",
+        )
+        .bind(id)
+        .bind(tenant.id.0)
+        .bind(extension.0)
+        .bind(username)
+        .bind(ha1.md5_hex())
+        .bind(ha1.sha256_hex())
+        .execute(&mut **transaction)
+        .await?;
+        Ok(username.to_string())
+    }
+}
+
+/// A number that the dialplan answers already would never be reached.
+async fn refuse_dialplan_number(transaction: &mut Transaction<'_, Postgres>, number: &str) -> Result<(), StoreError> {
+    let taken: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM dialplan WHERE exten = $1)")
+        .bind(number)
+        .fetch_one(&mut **transaction)
+        .await?;
+    if taken {
+        return Err(StoreError::Invalid(format!("{number} means something else in the tenant's dialplan")));
+    }
+    Ok(())
+}
+
+/// The user, the destination and the extension itself.
+async fn insert_extension(
+    transaction: &mut Transaction<'_, Postgres>,
+    tenant: &Tenant,
+    number: &str,
+    name: Option<&str>,
+) -> Result<ExtensionId, StoreError> {
+    let id = ExtensionId(new_id());
+    sqlx::query("INSERT INTO destinations (tenant_id, id, kind) VALUES ($1, $2, 'extension')")
+        .bind(tenant.id.0)
+        .bind(id.0)
+        .execute(&mut **transaction)
+        .await?;
+    // A person who kept the web login of an earlier extension with this number takes it up again.
+    let user: Uuid = sqlx::query_scalar(
+        "INSERT INTO users (id, username, realm, display_name, role_id) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (realm, username) DO UPDATE SET display_name = coalesce(excluded.display_name, users.display_name)
+         RETURNING id",
+    )
+    .bind(new_id())
+    .bind(number)
+    .bind(&tenant.realm)
+    .bind(name)
+    .bind(ROLE_USER)
+    .fetch_one(&mut **transaction)
+    .await?;
+    sqlx::query("INSERT INTO user_tenants (tenant_id, user_id, role_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+        .bind(tenant.id.0)
+        .bind(user)
+        .bind(ROLE_USER)
+        .execute(&mut **transaction)
+        .await?;
+    let inserted = sqlx::query(
+        "INSERT INTO extensions (id, tenant_id, extension_number, display_name, user_id) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(id.0)
+    .bind(tenant.id.0)
+    .bind(number)
+    .bind(name)
+    .bind(user)
+    .execute(&mut **transaction)
+    .await;
+    match inserted {
+        Ok(_) => Ok(id),
+        Err(error) if is_duplicate(&error, "extensions_extension_number_key") => {
+            Err(StoreError::Exists(format!("extension {number}")))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn read_extension(transaction: &mut Transaction<'_, Postgres>, number: &str) -> Result<Extension, StoreError> {
+    let row = sqlx::query(
+        "SELECT id, extension_number, display_name, user_id, context, enabled FROM extensions
+          WHERE extension_number = $1",
+    )
+    .bind(text::short(number))
+    .fetch_optional(&mut **transaction)
+    .await?;
+    let row = row.ok_or_else(|| StoreError::Missing(format!("extension {number:?} in this tenant")))?;
+    extension_of_row(&row)
+}
+
+fn extension_of_row(row: &PgRow) -> Result<Extension, StoreError> {
+    Ok(Extension {
+        id: ExtensionId(row.try_get("id")?),
+        number: row.try_get("extension_number")?,
+        display_name: row.try_get("display_name")?,
+        user_id: row.try_get::<Option<Uuid>, _>("user_id")?.map(UserId),
+        context: row.try_get("context")?,
+        enabled: row.try_get("enabled")?,
+    })
+}
