@@ -1,1 +1,16 @@
-//! x
+//! The house: where the rooms meet.
+//!
+//! Nothing here decides anything about a call. The house reads settings, opens doors, carries letters to the
+//! switchboard and decisions away from it, and closes everything in order.
+
+pub mod cli;
+pub mod control;
+pub mod database;
+pub mod effects;
+pub mod exit;
+pub mod logging;
+pub mod questions;
+pub mod serve;
+pub mod settings;
+pub mod switchboard;
+pub mod welcome;

@@ -1,0 +1,191 @@
+//! The grammar of the command line. Nouns are singular; the plurals of the lists are accepted as well.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A native, multi-tenant SIP/RTP softswitch and PBX.
+#[derive(Debug, Parser)]
+#[command(
+    name = "yakyak",
+    version,
+    after_help = "Examples:\n  yakyak serve\n  yakyak tenant create \"Acme Ltd\" --domain sip.acme.example\n  \
+                  yakyak extension create --tenant acme-ltd 201 --name Reception\n  yakyak call list"
+)]
+pub struct Arguments {
+    /// Configuration file; config.toml in the project explains every key
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where the server keeps its data; overrides [server] data_dir
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Print JSON instead of tables
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the switch until it is told to stop
+    #[command(after_help = "Examples:\n  yakyak serve\n  yakyak serve --config /etc/yakyak.toml\n  \
+                            YAKYAK_SIP__UDP=127.0.0.1:5070 yakyak serve --data-dir /tmp/yakyak")]
+    Serve,
+    /// Say whether a server runs on this data directory, and where
+    #[command(after_help = "Examples:\n  yakyak status\n  yakyak status --json")]
+    Status,
+    /// Customers that share this switch
+    #[command(subcommand)]
+    Tenant(TenantCommand),
+    /// Numbers inside a tenant, and the passwords of their phones
+    #[command(subcommand)]
+    Extension(ExtensionCommand),
+    /// Phones that are registered now
+    #[command(subcommand, alias = "registrations")]
+    Registration(ListCommand),
+    /// Calls that are going on now
+    #[command(subcommand, alias = "calls")]
+    Call(ListCommand),
+    /// The record of calls
+    #[command(subcommand, alias = "cdrs")]
+    Cdr(CdrCommand),
+}
+
+/// `yakyak tenant …`
+#[derive(Debug, Subcommand)]
+pub enum TenantCommand {
+    /// Create a tenant
+    #[command(after_help = "Example:\n  yakyak tenant create \"Acme Ltd\" --domain sip.acme.example")]
+    Create {
+        /// Name people read
+        name: String,
+        /// SIP domain; it also becomes the digest realm, which never changes
+        #[arg(long)]
+        domain: String,
+    },
+    /// List the tenants
+    #[command(after_help = "Example:\n  yakyak tenant list --json")]
+    List,
+    /// Change what a tenant may do and how it behaves; calls that run go on as they are
+    #[command(after_help = "Examples:\n  yakyak tenant update acme-ltd --ring-timeout-s 20 --max-concurrent-calls 50\n  \
+                            yakyak tenant update acme-ltd --sip-login device\n  \
+                            yakyak tenant update acme-ltd --add-domain pbx.acme.example")]
+    Update(TenantUpdate),
+}
+
+/// `yakyak tenant update …`
+#[derive(Args, Debug)]
+pub struct TenantUpdate {
+    /// Slug of the tenant
+    pub tenant: String,
+    /// active, suspended or cancelled
+    #[arg(long)]
+    pub status: Option<domain::TenantStatus>,
+    /// What phones log in with: number, device or both
+    #[arg(long)]
+    pub sip_login: Option<domain::SipLogin>,
+    /// Digest algorithms of the challenge: md5, sha256_md5 or sha256
+    #[arg(long)]
+    pub digest: Option<domain::DigestOffer>,
+    /// Whether requests that name only this machine's address belong to this tenant
+    #[arg(long, value_name = "true|false")]
+    pub default: Option<bool>,
+    /// How many calls may exist at once
+    #[arg(long, value_name = "N")]
+    pub max_concurrent_calls: Option<u32>,
+    /// How long an extension rings before the call ends as not answered, in seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub ring_timeout_s: Option<u32>,
+    /// A further SIP domain of the tenant
+    #[arg(long, value_name = "DOMAIN")]
+    pub add_domain: Option<String>,
+}
+
+/// `yakyak extension …`
+#[derive(Debug, Subcommand)]
+pub enum ExtensionCommand {
+    /// Create an extension and print the login for its phone, once
+    #[command(after_help = "Examples:\n  yakyak extension create --tenant demo 1003 --name \"Front desk\"\n  \
+                            pass show phone | yakyak extension create --tenant demo 1004 --password-stdin")]
+    Create {
+        /// Slug of the tenant (see `yakyak tenant list`)
+        #[arg(long)]
+        tenant: String,
+        /// Two to five digits
+        number: String,
+        /// Name shown on other phones
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        password: Password,
+    },
+    /// List the extensions of a tenant
+    #[command(after_help = "Example:\n  yakyak extension list --tenant demo")]
+    List {
+        /// Slug of the tenant
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Delete an extension; its phones can no longer register or be called
+    #[command(after_help = "Example:\n  yakyak extension delete --tenant demo 1003")]
+    Delete {
+        /// Slug of the tenant
+        #[arg(long)]
+        tenant: String,
+        /// The number
+        number: String,
+    },
+    /// Give an extension a new password and print it, once
+    #[command(after_help = "Example:\n  yakyak extension password --tenant demo 1003")]
+    Password {
+        /// Slug of the tenant
+        #[arg(long)]
+        tenant: String,
+        /// The number
+        number: String,
+        #[command(flatten)]
+        password: Password,
+    },
+}
+
+/// Where a password comes from: made up by default.
+#[derive(Args, Debug)]
+#[group(multiple = false)]
+pub struct Password {
+    /// Use this password; others on the machine can see it while the command runs
+    #[arg(long, value_name = "PW")]
+    pub password: Option<String>,
+    /// Read the password from standard input
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+/// Lists of live things.
+#[derive(Debug, Subcommand)]
+pub enum ListCommand {
+    /// List them
+    #[command(after_help = "Example:\n  yakyak registration list --tenant demo")]
+    List {
+        /// Only this tenant (slug)
+        #[arg(long)]
+        tenant: Option<String>,
+    },
+}
+
+/// `yakyak cdr …`
+#[derive(Debug, Subcommand)]
+pub enum CdrCommand {
+    /// List the newest call records
+    #[command(after_help = "Examples:\n  yakyak cdr list\n  yakyak cdr list --tenant demo --limit 10 --json")]
+    List {
+        /// Only this tenant (slug)
+        #[arg(long)]
+        tenant: Option<String>,
+        /// How many at the most
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        limit: u32,
+    },
+}

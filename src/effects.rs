@@ -1,0 +1,87 @@
+//! Effects: what a shard decided is carried out here, without waiting.
+
+use std::sync::Arc;
+
+use domain::JournalEntry;
+use media_net::Worker;
+use sip_net::UdpTransport;
+use store::{Journal, RegistrationWriter};
+use switch::{Input, Output};
+
+use crate::switchboard::{Effects, Mailbox};
+
+/// The doors a shard's decisions leave through.
+pub struct Doors {
+    /// SIP.
+    pub transport: UdpTransport,
+    /// Media.
+    pub worker: Arc<Worker>,
+    /// Call records, legs and events.
+    pub journal: Arc<Journal>,
+    /// The durable copy of the bindings.
+    pub registrations: Arc<RegistrationWriter>,
+    /// Back to the shard, when a door is shut.
+    pub mailbox: Mailbox,
+}
+
+impl Effects for Doors {
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Transmit(transmit) => {
+                if let Err(error) = self.transport.send(&transmit) {
+                    tracing::debug!(%error, "a SIP message could not be sent");
+                    self.mailbox.post(Input::SipFailed { flow: transmit.flow });
+                }
+            }
+            Output::Media(command) => self.command(command),
+            Output::Journal(entry) => {
+                tell(&entry);
+                self.journal.append(entry);
+            }
+            Output::Registration(change) => {
+                if !self.registrations.push(change) {
+                    tracing::warn!("too many registrations wait for the database; one stays unwritten until its refresh");
+                }
+            }
+        }
+    }
+}
+
+impl Doors {
+    fn command(&self, command: media::Command) {
+        let session = match &command {
+            media::Command::Open { session, .. } => Some(*session),
+            _ => None,
+        };
+        if self.worker.send(command).is_err()
+            && let Some(session) = session
+        {
+            let why = "the media worker is too busy";
+            self.mailbox.post(Input::Media(media::Fact::OpenFailed { session, why }));
+        }
+    }
+}
+
+/// The story of a call, for the log. Numbers and names stay out of it.
+fn tell(entry: &JournalEntry) {
+    match entry {
+        JournalEntry::Opened(record) => {
+            tracing::info!(tenant = %record.tenant_id, call = %record.id, "call begins");
+        }
+        JournalEntry::Closed(record) => {
+            tracing::info!(
+                tenant = %record.tenant_id,
+                call = %record.id,
+                status = %record.status,
+                sip = record.sip_response_code,
+                talked_ms = record.call_duration_ms(),
+                why = record.disconnect_reason.as_deref().unwrap_or_default(),
+                "call is over"
+            );
+        }
+        JournalEntry::Event(event) => {
+            tracing::debug!(tenant = %event.tenant_id, call = %event.call_id, kind = %event.kind, "call");
+        }
+        JournalEntry::Leg(_) => {}
+    }
+}

@@ -1,0 +1,102 @@
+//! Answers to what the command line asks over the control socket.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use anyhow::{Result, anyhow};
+use domain::TenantId;
+use store::Store;
+use tokio::runtime::Handle;
+
+use crate::cli::live::{LiveCall, LiveRegistration};
+use crate::control::{Question, Status};
+use crate::switchboard::Mailbox;
+
+/// What does not change while the server runs.
+pub struct Known {
+    /// SIP addresses.
+    pub listening: Vec<SocketAddr>,
+    /// Which database, in words.
+    pub database: String,
+    /// URL of the private one.
+    pub private_database: Option<String>,
+    /// For the names of tenants.
+    pub store: Store,
+    /// Where the store works.
+    pub runtime: Handle,
+}
+
+/// Answers one question.
+///
+/// # Errors
+/// The tenant is unknown, or the shard does not answer.
+pub fn answer(known: &Known, mailbox: &Mailbox, question: Question) -> Result<serde_json::Value> {
+    match question {
+        Question::Status => {
+            let counts = mailbox.ask(switch::Shard::counts).ok_or_else(no_answer)?;
+            Ok(serde_json::to_value(Status {
+                pid: std::process::id(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                sip_udp: known.listening.iter().map(SocketAddr::to_string).collect(),
+                database: known.database.clone(),
+                private_database: known.private_database.clone(),
+                registrations: counts.bindings,
+                calls: counts.calls,
+                sip_refused: mailbox.refused(),
+            })?)
+        }
+        Question::Registrations { tenant } => {
+            let slugs = slugs(known, tenant.as_deref())?;
+            let only = only(&slugs, tenant.is_some());
+            let rows = mailbox.ask(move |shard| shard.registrations(only)).ok_or_else(no_answer)?;
+            let rows: Vec<_> = rows
+                .into_iter()
+                .map(|registration| LiveRegistration { tenant: slug(&slugs, registration.tenant_id), registration })
+                .collect();
+            Ok(serde_json::to_value(rows)?)
+        }
+        Question::Calls { tenant } => {
+            let slugs = slugs(known, tenant.as_deref())?;
+            let only = only(&slugs, tenant.is_some());
+            let rows = mailbox.ask(move |shard| shard.calls(only)).ok_or_else(no_answer)?;
+            let rows: Vec<_> = rows
+                .into_iter()
+                .map(|call| LiveCall {
+                    id: call.id.to_string(),
+                    tenant: slug(&slugs, call.tenant),
+                    caller: call.caller,
+                    callee: call.callee,
+                    state: call.state.as_str().to_owned(),
+                    since: call.started_at,
+                })
+                .collect();
+            Ok(serde_json::to_value(rows)?)
+        }
+    }
+}
+
+fn no_answer() -> anyhow::Error {
+    anyhow!("the switchboard is too busy to answer; try again")
+}
+
+/// Names of the tenants: all of them, or the one that was asked for.
+fn slugs(known: &Known, asked: Option<&str>) -> Result<BTreeMap<TenantId, String>> {
+    let tenants = known.runtime.block_on(known.store.tenants())?;
+    let slugs: BTreeMap<_, _> = tenants
+        .into_iter()
+        .filter(|tenant| asked.is_none_or(|slug| tenant.slug == slug))
+        .map(|tenant| (tenant.id, tenant.slug))
+        .collect();
+    match asked {
+        Some(slug) if slugs.is_empty() => Err(anyhow!("--tenant {slug}: no such tenant; see `yakyak tenant list`")),
+        _ => Ok(slugs),
+    }
+}
+
+fn only(slugs: &BTreeMap<TenantId, String>, asked: bool) -> Option<TenantId> {
+    if asked { slugs.keys().next().copied() } else { None }
+}
+
+fn slug(slugs: &BTreeMap<TenantId, String>, tenant: TenantId) -> String {
+    slugs.get(&tenant).cloned().unwrap_or_else(|| tenant.to_string())
+}

@@ -1,0 +1,313 @@
+//! `yakyak serve`: everything is opened in order, runs, and is closed in the opposite order.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use domain::{TenantId, TenantSnapshot};
+use jiff::Timestamp;
+use media_net::{Worker, WorkerConfig};
+use rand_core::{OsRng, TryRngCore as _};
+use sip::EndpointConfig;
+use store::{Change, DirectoryLock, Journal, Listener, RegistrationWriter, Store, Writer};
+use switch::{Input, ShardConfig};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::live;
+use crate::control::{self, Question, Status};
+use crate::database::Session;
+use crate::effects::Doors;
+use crate::exit::Refusal;
+use crate::settings::Settings;
+use crate::switchboard::{Mailbox, Switchboard, Unopened};
+use crate::{logging, questions, welcome};
+
+/// How long queues may take to empty into the database at the end; what is left stays in the journal.
+const FLUSH: Duration = Duration::from_secs(5);
+/// How often a draining server looks whether its calls are over.
+const DRAIN_POLL: Duration = Duration::from_millis(100);
+
+/// Runs until SIGINT or SIGTERM.
+///
+/// # Errors
+/// Something is in the way: one line with the key and the remedy.
+pub fn run(settings: Settings, json: bool) -> Result<()> {
+    let began = Instant::now();
+    logging::start(&settings.server.log)?;
+    let data_dir = &settings.server.data_dir;
+    std::fs::create_dir_all(data_dir).map_err(|error| {
+        Refusal::new(format!("[server] data_dir: {}: {error}; name a directory you may write", data_dir.display()))
+    })?;
+    if let Some(status) = control::ask::<Status>(data_dir, &Question::Status).ok().flatten() {
+        return Err(Refusal::new(live::running(&status, &settings)).into());
+    }
+    let _lock = DirectoryLock::acquire(data_dir, "yakyak", &format!("YakYak, process {}", std::process::id()))
+        .map_err(|error| Refusal::new(error.to_string()))?;
+    let sockets = sip_net::bind(&settings.sip.udp).map_err(|error| {
+        Refusal::new(format!("[sip] udp: {error}; stop what uses it, or listen elsewhere with YAKYAK_SIP__UDP"))
+    })?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let session = Session::open_for_server(&settings, &runtime)?;
+    let outcome = House::open(&settings, &session, sockets, &runtime).and_then(|house| {
+        announce(&settings, &house, began, json)?;
+        house.live(&settings, &runtime);
+        Ok(())
+    });
+    session.close(&runtime);
+    tracing::info!("stopped");
+    outcome
+}
+
+/// Everything that runs.
+struct House {
+    switchboard: Switchboard,
+    transport: sip_net::UdpTransport,
+    worker: Arc<Worker>,
+    journal: Arc<Journal>,
+    writer: Writer,
+    registrations: Arc<RegistrationWriter>,
+    demo: Option<(domain::Tenant, Vec<store::Login>)>,
+    database: String,
+}
+
+impl House {
+    fn open(settings: &Settings, session: &Session, sockets: sip_net::UdpSockets, runtime: &Runtime) -> Result<Self> {
+        let store = session.store().clone();
+        let data_dir = &settings.server.data_dir;
+        let demo = runtime.block_on(store.seed_demo())?;
+        let journal = Arc::new(Journal::open(&data_dir.join("journal"))?);
+        let closed = runtime.block_on(store.recover(&journal))?;
+        if closed > 0 {
+            tracing::warn!(calls = closed, "calls that an earlier run left open are closed as \"system restart\"");
+        }
+        let _inside = runtime.enter();
+        let writer = Writer::start(store.clone(), &journal);
+        let registrations = Arc::new(RegistrationWriter::start(store.clone()));
+        let unopened = Unopened::new();
+        let mailbox = unopened.mailbox.clone();
+        let worker = Arc::new(start_worker(settings, mailbox.clone())?);
+        load(&store, &mailbox, runtime)?;
+        let listening = sockets.local_addresses();
+        let sink = mailbox.clone();
+        let transport = sip_net::start(sockets, move |received: sip_net::Received| {
+            sink.offer_sip(Input::Sip { flow: received.flow, message: received.message })
+        })?;
+        let doors = Doors {
+            transport: transport.clone(),
+            worker: Arc::clone(&worker),
+            journal: Arc::clone(&journal),
+            registrations: Arc::clone(&registrations),
+            mailbox: mailbox.clone(),
+        };
+        let switchboard = unopened.open(shard_config(settings)?, doors)?;
+        let database = session.described(data_dir);
+        let known = questions::Known {
+            listening,
+            database: database.clone(),
+            private_database: session.private_url().map(str::to_owned),
+            store,
+            runtime: runtime.handle().clone(),
+        };
+        control::listen(data_dir, move |question| questions::answer(&known, &mailbox, question))?;
+        Ok(Self { switchboard, transport, worker, journal, writer, registrations, demo, database })
+    }
+
+    /// Runs until a signal, lets the calls finish, and closes everything.
+    fn live(self, settings: &Settings, runtime: &Runtime) {
+        runtime.block_on(async {
+            let mut stop = Stop::new();
+            stop.wait().await;
+            let limit = Duration::from_secs(settings.server.drain_timeout_s);
+            tracing::info!(limit_s = limit.as_secs(), "stopping: no new calls; running ones may finish");
+            let mailbox = self.switchboard.mailbox().clone();
+            mailbox.post(Input::Drain);
+            tokio::select! {
+                () = drained(&mailbox, limit) => {}
+                () = stop.wait() => tracing::info!("a second signal: stopping at once"),
+            }
+        });
+        self.transport.shutdown();
+        self.switchboard.stop();
+        self.worker.shutdown();
+        runtime.block_on(async {
+            self.journal.sync().await;
+            if !self.writer.stop(FLUSH).await {
+                tracing::warn!("the database has not taken everything; the journal keeps the rest for the next start");
+            }
+            if let Some(registrations) = Arc::into_inner(self.registrations)
+                && !registrations.stop(FLUSH).await
+            {
+                tracing::warn!("the database has not taken the last registrations; phones renew them by themselves");
+            }
+        });
+        if let Some(journal) = Arc::into_inner(self.journal) {
+            journal.close();
+        }
+    }
+}
+
+/// SIGINT or SIGTERM.
+struct Stop {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    fn new() -> Self {
+        let listen = |kind| signal(kind).expect("SIGINT and SIGTERM can always be listened for");
+        Self { interrupt: listen(SignalKind::interrupt()), terminate: listen(SignalKind::terminate()) }
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+async fn drained(mailbox: &Mailbox, limit: Duration) {
+    let until = tokio::time::Instant::now() + limit;
+    while tokio::time::Instant::now() < until {
+        let mailbox = mailbox.clone();
+        let calls = tokio::task::spawn_blocking(move || mailbox.ask(|shard| shard.counts().calls)).await;
+        if !matches!(calls, Ok(Some(1..))) {
+            return;
+        }
+        tokio::time::sleep(DRAIN_POLL).await;
+    }
+}
+
+fn start_worker(settings: &Settings, mailbox: Mailbox) -> Result<Worker> {
+    let rtp = &settings.rtp;
+    let config = WorkerConfig {
+        rest: Duration::from_secs(rtp.port_rest_s),
+        silence_after: Duration::from_secs(rtp.silence_timeout_s),
+        ..WorkerConfig::new(rtp.port_range_start..=rtp.port_range_end, OsRng.try_next_u64()?)
+    };
+    Worker::start(config, move |fact| mailbox.post(Input::Media(fact))).context("the media worker cannot start")
+}
+
+fn shard_config(settings: &Settings) -> Result<ShardConfig> {
+    let endpoint = EndpointConfig {
+        server: concat!("YakYak/", env!("CARGO_PKG_VERSION")).to_owned(),
+        advertised: settings.sip.advertised_address,
+        ..EndpointConfig::new(secret()?)
+    };
+    let sip = &settings.sip;
+    Ok(ShardConfig {
+        rtp_advertised: settings.rtp.advertised_address,
+        default_expires: sip.default_expires_s,
+        min_expires: sip.min_expires_s,
+        max_expires: sip.max_expires_s,
+        max_bindings_per_extension: sip.max_bindings_per_extension,
+        ..ShardConfig::new(endpoint, (Instant::now(), Timestamp::now()), secret()?)
+    })
+}
+
+fn secret() -> Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    OsRng.try_fill_bytes(&mut bytes).context("the system gives no random bytes")?;
+    Ok(bytes)
+}
+
+/// Puts every tenant and every binding into the mailbox, and a task behind it that brings what changes.
+fn load(store: &Store, mailbox: &Mailbox, runtime: &Runtime) -> Result<()> {
+    runtime.block_on(async {
+        let listener = store.changes().await?;
+        let snapshots = store.snapshots().await?;
+        let bindings = store.load_registrations().await?;
+        let extensions: usize = snapshots.iter().map(|snapshot| snapshot.extensions.len()).sum();
+        tracing::info!(tenants = snapshots.len(), extensions, registrations = bindings.len(), "read from the database");
+        let mut revisions = BTreeMap::new();
+        for snapshot in snapshots {
+            revisions.insert(snapshot.tenant.id, snapshot.revision);
+            post_snapshot(mailbox, snapshot);
+        }
+        mailbox.post(Input::Bindings(bindings));
+        tokio::spawn(follow(store.clone(), listener, mailbox.clone(), revisions));
+        Ok(())
+    })
+}
+
+/// Brings changed tenants to the shard for as long as the program runs.
+async fn follow(store: Store, mut listener: Listener, mailbox: Mailbox, mut revisions: BTreeMap<TenantId, i64>) {
+    loop {
+        let Change::Tenant(tenant) = listener.next().await else { continue };
+        let mut pause = Duration::from_millis(100);
+        let snapshot = loop {
+            match store.snapshot(tenant).await {
+                Ok(snapshot) => break snapshot,
+                Err(error) => {
+                    tracing::warn!(%tenant, %error, "a changed tenant cannot be read yet");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(5));
+                }
+            }
+        };
+        match snapshot {
+            Some(snapshot) if revisions.get(&tenant) == Some(&snapshot.revision) => {}
+            Some(snapshot) => {
+                tracing::debug!(%tenant, revision = snapshot.revision, "a tenant has changed");
+                revisions.insert(tenant, snapshot.revision);
+                post_snapshot(&mailbox, snapshot);
+            }
+            None => {
+                revisions.remove(&tenant);
+                mailbox.post(Input::TenantGone(tenant));
+            }
+        }
+    }
+}
+
+fn post_snapshot(mailbox: &Mailbox, snapshot: TenantSnapshot) {
+    mailbox.post(Input::Snapshot(Arc::new(snapshot)));
+}
+
+/// What is printed once everything runs.
+fn announce(settings: &Settings, house: &House, began: Instant, json: bool) -> Result<()> {
+    use std::io::Write as _;
+
+    let ready_ms = began.elapsed().as_millis();
+    let listening = house.transport.local_addresses();
+    let mut out = std::io::stdout().lock();
+    if json {
+        let ready = ready_line(house, &listening, &settings.server.data_dir, ready_ms);
+        writeln!(out, "{ready}")?;
+        return Ok(());
+    }
+    if let Some((tenant, logins)) = &house.demo {
+        writeln!(out, "{}", welcome::first_start(settings, &listening, &tenant.domain, logins))?;
+    }
+    let addresses: Vec<String> = listening.iter().map(SocketAddr::to_string).collect();
+    writeln!(
+        out,
+        "YakYak {} is ready after {:.1} s: SIP over UDP on {}, database: {}. Ctrl-C stops it.",
+        env!("CARGO_PKG_VERSION"),
+        f64::from(u32::try_from(ready_ms).unwrap_or(u32::MAX)) / 1000.0,
+        addresses.join(" and "),
+        house.database
+    )?;
+    out.flush()?;
+    Ok(())
+}
+
+fn ready_line(house: &House, listening: &[SocketAddr], data_dir: &Path, ready_ms: u128) -> serde_json::Value {
+    let logins: Vec<_> = house
+        .demo
+        .iter()
+        .flat_map(|(_, logins)| logins)
+        .map(|login| serde_json::json!({ "username": login.username, "password": login.password }))
+        .collect();
+    serde_json::json!({
+        "ready_ms": ready_ms,
+        "sip_udp": listening,
+        "database": house.database,
+        "data_dir": data_dir,
+        "first_start": logins,
+    })
+}

@@ -1,0 +1,357 @@
+//! Settings: defaults, then a file, then the environment.
+//!
+//! `config.toml` at the top of the project is both the documentation and the defaults: it is compiled in, and a key
+//! that does not stand there does not exist.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use config::{Config, Environment, File, FileFormat, Value, ValueKind};
+use serde::{Deserialize, Deserializer};
+
+use crate::exit::Refusal;
+
+const DEFAULTS: &str = include_str!("../config.toml");
+const PREFIX: &str = "YAKYAK";
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Settings {
+    /// `[server]`
+    pub server: Server,
+    /// `[sip]`
+    pub sip: Sip,
+    /// `[rtp]`
+    pub rtp: Rtp,
+    /// `[database]`
+    pub database: Database,
+    /// `[api]`
+    pub api: Api,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Server {
+    /// Journal, control socket and private database live here.
+    #[serde(deserialize_with = "data_dir")]
+    pub data_dir: PathBuf,
+    /// Log filter.
+    pub log: String,
+    /// How long a stopping server lets calls finish.
+    pub drain_timeout_s: u64,
+}
+
+/// `[sip]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Sip {
+    /// Listening addresses.
+    #[serde(deserialize_with = "addresses")]
+    pub udp: Vec<SocketAddr>,
+    /// Address named in Via and Contact.
+    #[serde(deserialize_with = "optional_address")]
+    pub advertised_address: Option<IpAddr>,
+    /// Registration time when the phone names none.
+    pub default_expires_s: u32,
+    /// Least registration time.
+    pub min_expires_s: u32,
+    /// Most registration time.
+    pub max_expires_s: u32,
+    /// Phones per extension.
+    pub max_bindings_per_extension: usize,
+}
+
+/// `[rtp]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Rtp {
+    /// First media port.
+    pub port_range_start: u16,
+    /// Last media port.
+    pub port_range_end: u16,
+    /// Address named in SDP.
+    #[serde(deserialize_with = "optional_address")]
+    pub advertised_address: Option<IpAddr>,
+    /// Silence that ends a call.
+    pub silence_timeout_s: u64,
+    /// Rest of a port between calls.
+    pub port_rest_s: u64,
+}
+
+/// `[database]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Database {
+    /// PostgreSQL URL; empty for the private database.
+    pub url: String,
+    /// Largest pool.
+    pub max_connections: u32,
+    /// Smallest pool.
+    pub min_connections: u32,
+    /// Seconds to wait for a connection.
+    pub connect_timeout: u64,
+    /// Seconds before an idle connection is closed.
+    pub idle_timeout: u64,
+    /// Seconds before a connection is renewed.
+    pub max_lifetime: u64,
+}
+
+/// `[api]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Api {
+    /// Where the REST API will listen.
+    pub listen_address: SocketAddr,
+}
+
+impl Settings {
+    /// Reads defaults, `file` and the environment, in this order.
+    ///
+    /// # Errors
+    /// One line that names the key and the remedy.
+    pub fn load(file: Option<&Path>) -> Result<Self, Refusal> {
+        Self::from_sources(file, std::env::vars().collect())
+    }
+
+    /// The same with a given environment.
+    ///
+    /// # Errors
+    /// One line that names the key and the remedy.
+    pub fn from_sources(file: Option<&Path>, environment: Vec<(String, String)>) -> Result<Self, Refusal> {
+        let defaults = Config::builder()
+            .add_source(File::from_str(DEFAULTS, FileFormat::Toml))
+            .build()
+            .map_err(|error| Refusal::new(format!("the built-in defaults are broken: {error}")))?;
+        let database_url = environment.iter().find(|(name, _)| name == "DATABASE_URL").map(|(_, url)| url.clone());
+        let ours = environment
+            .into_iter()
+            .filter(|(name, _)| name.strip_prefix("YAKYAK_").is_some_and(|key| key.contains("__")))
+            .collect();
+        let variables = Environment::with_prefix(PREFIX)
+            .prefix_separator("_")
+            .separator("__")
+            .try_parsing(true)
+            .source(Some(ours));
+        let mut builder = Config::builder().add_source(defaults.clone());
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Refusal::new(format!("{}: {error}; name a readable file with --config", path.display())))?;
+            let source = Config::builder()
+                .add_source(File::from_str(&text, FileFormat::Toml))
+                .build()
+                .map_err(|error| Refusal::new(one_line(&format!("{}: {error}", path.display()))))?;
+            known_keys(&source, &defaults, &path.display().to_string())?;
+            builder = builder.add_source(source);
+        }
+        let from_environment = Config::builder()
+            .add_source(variables)
+            .build()
+            .map_err(|error| Refusal::new(one_line(&format!("environment: {error}"))))?;
+        known_keys(&from_environment, &defaults, "environment")?;
+        let merged = builder
+            .add_source(from_environment)
+            .build()
+            .map_err(|error| Refusal::new(one_line(&format!("configuration: {error}"))))?;
+        let mut settings: Self = merged.try_deserialize().map_err(|error| {
+            Refusal::new(one_line(&format!("configuration: {error}; see config.toml for what the key takes")))
+        })?;
+        if let (true, Some(url)) = (settings.database.url.is_empty(), database_url) {
+            settings.database.url = url;
+        }
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// What single values cannot show.
+    fn check(&self) -> Result<(), Refusal> {
+        let rtp = &self.rtp;
+        if rtp.port_range_start < 1024 || rtp.port_range_end < rtp.port_range_start.saturating_add(3) {
+            return Err(Refusal::new(format!(
+                "[rtp] port_range_start {} and port_range_end {}: name a range above 1023 with room for at least four ports",
+                rtp.port_range_start, rtp.port_range_end
+            )));
+        }
+        if self.sip.udp.is_empty() {
+            return Err(Refusal::new("[sip] udp is empty: name at least one \"address:port\" to listen on"));
+        }
+        let sip = &self.sip;
+        if !(sip.min_expires_s <= sip.default_expires_s && sip.default_expires_s <= sip.max_expires_s) {
+            return Err(Refusal::new("[sip] needs min_expires_s ≤ default_expires_s ≤ max_expires_s"));
+        }
+        let database = &self.database;
+        if database.max_connections == 0 || database.min_connections > database.max_connections {
+            return Err(Refusal::new("[database] needs 1 ≤ max_connections and min_connections ≤ max_connections"));
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a key that `config.toml` does not have.
+fn known_keys(source: &Config, defaults: &Config, origin: &str) -> Result<(), Refusal> {
+    for (section, value) in &source.cache.kind.clone().into_table_or_empty() {
+        let known = match defaults.get_table(section) {
+            Ok(known) => known,
+            Err(_) => {
+                return Err(Refusal::new(format!("{origin}: [{section}] is not a section; see config.toml for the list")));
+            }
+        };
+        let ValueKind::Table(keys) = &value.kind else {
+            return Err(Refusal::new(format!("{origin}: {section} is a section; write [{section}] and keys below it")));
+        };
+        for key in keys.keys() {
+            if !known.contains_key(key) {
+                let mut names: Vec<_> = known.keys().cloned().collect();
+                names.sort_unstable();
+                return Err(Refusal::new(format!(
+                    "{origin}: [{section}] {key} is not a key; it takes {}",
+                    names.join(", ")
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A table's entries; nothing for anything else.
+trait IntoTable {
+    fn into_table_or_empty(self) -> Vec<(String, Value)>;
+}
+
+impl IntoTable for ValueKind {
+    fn into_table_or_empty(self) -> Vec<(String, Value)> {
+        match self {
+            ValueKind::Table(table) => table.into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn data_dir<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if !text.is_empty() {
+        return Ok(PathBuf::from(text));
+    }
+    if rustix::process::geteuid().is_root() {
+        return Ok(PathBuf::from("/var/lib/yakyak"));
+    }
+    let base = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = base.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")));
+    Ok(base.unwrap_or_else(|| PathBuf::from(".")).join("yakyak"))
+}
+
+/// One address, several with commas, or a list.
+fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SocketAddr>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        One(String),
+        Many(Vec<String>),
+    }
+    let texts = match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::One(text) => text.split(',').map(|part| part.trim().to_owned()).collect(),
+        OneOrMany::Many(texts) => texts,
+    };
+    texts
+        .iter()
+        .map(|text| {
+            text.parse().map_err(|_| {
+                serde::de::Error::custom(format!(
+                    "[sip] udp: {text:?} is not an address with a port, such as 0.0.0.0:5060 or [::]:5060"
+                ))
+            })
+        })
+        .collect()
+}
+
+fn optional_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IpAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse()
+        .map(Some)
+        .map_err(|_| serde::de::Error::custom(format!("advertised_address: {text:?} is not an IP address")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(variables: &[(&str, &str)]) -> Result<Settings, Refusal> {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Settings::from_sources(None, variables)
+    }
+
+    fn with_file(text: &str) -> Result<Settings, Refusal> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Settings::from_sources(Some(file.path()), Vec::new())
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_seed() {
+        let settings = with(&[]).unwrap();
+        let database = settings.database;
+        assert_eq!(
+            (database.max_connections, database.min_connections, database.connect_timeout),
+            (10, 2, 30)
+        );
+        assert_eq!((database.idle_timeout, database.max_lifetime), (600, 1800));
+        assert_eq!(settings.sip.udp.len(), 2);
+    }
+
+    #[test]
+    fn the_environment_takes_one_address_or_several() {
+        let one = with(&[("YAKYAK_SIP__UDP", "127.0.0.1:5070")]).unwrap();
+        assert_eq!(one.sip.udp, ["127.0.0.1:5070".parse().unwrap()]);
+        let two = with(&[("YAKYAK_SIP__UDP", "127.0.0.1:5070, [::1]:5070")]).unwrap();
+        assert_eq!(two.sip.udp.len(), 2);
+    }
+
+    #[test]
+    fn numbers_and_the_database_url_come_from_the_environment() {
+        let settings = with(&[
+            ("YAKYAK_RTP__PORT_RANGE_START", "30000"),
+            ("YAKYAK_RTP__PORT_RANGE_END", "30100"),
+            ("DATABASE_URL", "postgres://elsewhere/db"),
+            ("YAKYAK_SECRET_KEY", "no section, not a key of the file"),
+        ])
+        .unwrap();
+        assert_eq!(settings.rtp.port_range_start, 30000);
+        assert_eq!(settings.database.url, "postgres://elsewhere/db");
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_key_in_one_line() {
+        let cases = [
+            ("[sip]\nupd = \"0.0.0.0:5060\"", "[sip] upd is not a key"),
+            ("[spi]\nudp = \"0.0.0.0:5060\"", "[spi] is not a section"),
+            ("sip = 3", "sip is a section"),
+            ("[sip]\nudp = [\"5060\"]", "\"5060\" is not an address with a port"),
+            ("[sip]\nudp = []", "[sip] udp is empty"),
+            ("[rtp]\nport_range_start = \"many\"", "rtp.port_range_start"),
+            ("[rtp]\nport_range_start = 70000", "rtp.port_range_start"),
+            ("[rtp]\nport_range_start = 20000\nport_range_end = 20001", "port_range_end"),
+            ("[database]\nmax_connections = 0", "max_connections"),
+            ("[sip]\nmin_expires_s = 7200", "min_expires_s"),
+            ("[sip", "TOML"),
+        ];
+        for (text, part) in cases {
+            let line = with_file(text).unwrap_err().to_string();
+            assert!(line.contains(part) || part == "TOML", "{text:?} gave {line:?}");
+            assert!(!line.contains('\n'), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let line = Settings::from_sources(Some(Path::new("/nowhere/yakyak.toml")), Vec::new()).unwrap_err().to_string();
+        assert!(line.contains("/nowhere/yakyak.toml") && line.contains("--config"), "{line}");
+    }
+
+    #[test]
+    fn a_mistake_in_the_environment_is_named() {
+        let line = with(&[("YAKYAK_SIP__UPD", "1")]).unwrap_err().to_string();
+        assert!(line.contains("environment") && line.contains("upd"), "{line}");
+    }
+}

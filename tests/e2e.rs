@@ -1,0 +1,19 @@
+//! The real binary, with real sockets, a real PostgreSQL and real peers.
+
+#[path = "e2e/server.rs"]
+mod server;
+#[path = "e2e/sipp.rs"]
+mod sipp;
+
+#[path = "e2e/baresip.rs"]
+mod baresip;
+#[path = "e2e/calls.rs"]
+mod calls;
+#[path = "e2e/command_line.rs"]
+mod command_line;
+#[path = "e2e/faults.rs"]
+mod faults;
+#[path = "e2e/garbage.rs"]
+mod garbage;
+#[path = "e2e/tenants.rs"]
+mod tenants;

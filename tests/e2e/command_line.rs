@@ -1,0 +1,109 @@
+//! The command line: what it says, and that mistakes are one line with a remedy.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::server::{Server, clean, command, program};
+use crate::sipp::{Scenario, free_port};
+
+/// A refusal: exit 2, one line, with these words.
+fn refused(output: &std::process::Output, words: &[&str]) {
+    let line = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{line}");
+    assert_eq!(line.trim_end().lines().count(), 1, "{line}");
+    for word in words {
+        assert!(line.contains(word), "{word:?} is not in {line:?}");
+    }
+}
+
+#[test]
+fn mistakes_in_the_configuration_are_one_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("yakyak.toml");
+    let serve = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        clean(&mut Command::new(program())).args(["serve", "--config"]).arg(&file).arg("--data-dir").arg(directory.path()).output().unwrap()
+    };
+    refused(&serve("[sip]\nupd = 1"), &["[sip] upd", "udp"]);
+    refused(&serve("[rtp]\nport_range_start = \"x\""), &["port_range_start"]);
+    refused(&serve("[server]\nlog = \"sip=loud\""), &["[server] log"]);
+    let output = clean(&mut Command::new(program())).args(["serve", "--config", "/nowhere.toml"]).output().unwrap();
+    refused(&output, &["/nowhere.toml", "--config"]);
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = clean(&mut Command::new(program()))
+        .args(["serve", "--data-dir"])
+        .arg(directory.path())
+        .env("YAKYAK_SIP__UDP", &address)
+        .output()
+        .unwrap();
+    refused(&output, &["[sip] udp", &address]);
+}
+
+#[test]
+fn live_questions_need_a_server_and_say_so() {
+    let directory = tempfile::tempdir().unwrap();
+    for arguments in [["call", "list"], ["registration", "list"]] {
+        refused(&command(directory.path(), &arguments), &["no server runs", "yakyak serve"]);
+    }
+}
+
+#[test]
+fn a_second_server_says_what_runs() {
+    let server = Server::start();
+    let output = clean(&mut Command::new(program()))
+        .args(["serve", "--data-dir"])
+        .arg(server.data_dir())
+        .env("YAKYAK_SIP__UDP", "127.0.0.1:0")
+        .output()
+        .unwrap();
+    refused(&output, &["runs here", &server.sip.to_string(), &server.pid().to_string()]);
+    assert_eq!(server.json(&["status"])["pid"], server.pid());
+}
+
+#[test]
+fn a_new_extension_works_within_a_second_and_a_deleted_one_does_not() {
+    let server = Server::start();
+    let login = server.create_extension("demo", "1003");
+    let made = Instant::now();
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let running = Scenario::new("register", &server, "1003").login(&login).word("EXPECTED", "*").start();
+        drop(running);
+        let port = free_port();
+        let known = std::panic::catch_unwind(|| {
+            Scenario::new("register", &server, "1003").at(port).login(&login).word("EXPECTED", "200").run();
+        });
+        if known.is_ok() {
+            break;
+        }
+        assert!(made.elapsed() < Duration::from_secs(5) && tries < 20, "1003 never works");
+    }
+    let output = server.command(&["extension", "delete", "--tenant", "demo", "1003"]);
+    assert!(output.status.success());
+    server.until("1003 is gone from the list", &["registration", "list"], |list| list.as_array().unwrap().is_empty());
+}
+
+#[test]
+fn commands_work_with_the_server_stopped() {
+    let mut server = Server::start();
+    server.stop();
+    let slug = server.create_tenant("Acme Ltd", "acme.example");
+    assert_eq!(slug, "acme-ltd");
+    let login = server.create_extension(&slug, "201");
+    assert!(login.password.len() >= 12);
+    let listed = server.json(&["extension", "list", "--tenant", &slug]);
+    assert_eq!(listed[0]["number"], "201");
+    refused(&server.command(&["extension", "create", "--tenant", &slug, "201"]), &["201", "exists"]);
+    refused(&server.command(&["extension", "create", "--tenant", &slug, "2"]), &["2"]);
+    refused(&server.command(&["extension", "list", "--tenant", "nobody"]), &["--tenant nobody", "tenant list"]);
+    refused(&server.command(&["tenant", "create", "Other", "--domain", "not a domain"]), &["domain"]);
+    let table = server.command(&["extension", "list", "--tenant", &slug]);
+    assert!(String::from_utf8_lossy(&table.stdout).starts_with("NUMBER"));
+}
