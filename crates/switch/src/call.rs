@@ -9,8 +9,8 @@
 //!    └───────────────────────────────────────────────────▶ Ending ──▶ Over
 //! ```
 //!
-//! A stage owns what belongs to it, its deadline included. Each concern has its file: [`setup`] up to the first ring, [`ringing`],
-//! [`answered`], [`reinvite`], [`teardown`], [`record`]. A call touches nothing outside itself; it leaves effects.
+//! A stage owns what belongs to it, its deadline included. Each concern has its file: `setup` up to the first ring, `ringing`,
+//! `answered`, `reinvite`, `teardown`, `record`. A call touches nothing outside itself; it leaves effects.
 
 mod answered;
 pub(crate) mod effect;

@@ -1,0 +1,19 @@
+//! Calls through one shard, message by message: scripted phones, a scripted media worker, a virtual clock, no network.
+
+#[path = "call/bench.rs"]
+mod bench;
+#[path = "call/phone.rs"]
+mod phone;
+
+#[path = "call/echo.rs"]
+mod echo;
+#[path = "call/fault.rs"]
+mod fault;
+#[path = "call/refusal.rs"]
+mod refusal;
+#[path = "call/reinvite.rs"]
+mod reinvite;
+#[path = "call/ringing.rs"]
+mod ringing;
+#[path = "call/teardown.rs"]
+mod teardown;
