@@ -1,1 +1,26 @@
-//! Media without I/O: SDP, offer/answer, RTP, RTCP, G.711, relay sessions.
+//! Media without I/O: SDP, offer/answer, RTP, RTCP, G.711 and relay sessions.
+//!
+//! Nothing here owns a socket, a clock or a thread. [`Negotiation`] and [`plan`] decide what two legs say to each other
+//! (RFC 3264); the result is a [`Plan`], plain data that a worker carries out with a [`Session`]. A session is driven from
+//! outside: packets go in with the time they arrived, verdicts, packets and facts come out. The brain and the worker
+//! talk in [`Command`]s and [`Fact`]s.
+//!
+//! Everything that comes from the network is bounded (see [`limits`]) and never panics.
+#![forbid(unsafe_code)]
+
+pub mod command;
+pub mod dtmf;
+pub mod g711;
+pub mod limits;
+pub mod negotiation;
+pub mod plan;
+pub mod rtcp;
+pub mod rtp;
+pub mod sdp;
+pub mod session;
+pub mod tone;
+
+pub use command::{Channel, Command, DirectionStats, Fact, Leg, LegStats, Playback, Reported, SessionId};
+pub use negotiation::{Negotiation, Refusal};
+pub use plan::{Accept, Carries, Codec, LegPlan, MediaAddress, Plan, Reach};
+pub use session::{DropReason, Outgoing, Samples, Session, Verdict};

@@ -1,0 +1,215 @@
+//! What the brain asks of a media worker, and what the worker tells the brain. Values only.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use crate::plan::Plan;
+
+/// Names one media session; given by whoever opens it, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(pub u64);
+
+/// Position of a leg in its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Leg(pub u8);
+
+impl Leg {
+    /// The leg that called.
+    pub const CALLER: Leg = Leg(0);
+    /// The leg that was called.
+    pub const CALLEE: Leg = Leg(1);
+
+    pub(crate) fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// Which of a leg's two sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Channel {
+    /// The even port: audio and telephone events.
+    Rtp,
+    /// The port above it: reports.
+    Rtcp,
+}
+
+/// What a worker shall play.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Playback {
+    /// A sine tone.
+    Tone {
+        /// Pitch.
+        frequency_hz: u32,
+        /// Length.
+        duration_ms: u32,
+    },
+    /// A sound file the worker reads.
+    File(PathBuf),
+}
+
+/// An order to a media worker.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Allocate ports, one pair for each leg.
+    Open {
+        /// The new session.
+        session: SessionId,
+        /// For each leg the local address that faces its peer.
+        legs: Vec<IpAddr>,
+    },
+    /// Carry out a negotiated plan; replaces the one before.
+    Apply {
+        /// The session.
+        session: SessionId,
+        /// The plan.
+        plan: Plan,
+    },
+    /// Play to a leg; the relay towards it rests meanwhile.
+    Play {
+        /// The session.
+        session: SessionId,
+        /// Who hears it.
+        leg: Leg,
+        /// What is heard.
+        source: Playback,
+    },
+    /// Send a leg's own audio back to it.
+    Echo {
+        /// The session.
+        session: SessionId,
+        /// The leg.
+        leg: Leg,
+    },
+    /// End playback or echo on a leg.
+    Stop {
+        /// The session.
+        session: SessionId,
+        /// The leg.
+        leg: Leg,
+    },
+    /// End the session and free its ports; answered with [`Fact::Closed`].
+    Close {
+        /// The session.
+        session: SessionId,
+    },
+}
+
+/// Something that happened on a media worker.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    /// Ports are allocated.
+    Opened {
+        /// The session.
+        session: SessionId,
+        /// Local RTP address of each leg; RTCP is one port above.
+        legs: Vec<SocketAddr>,
+    },
+    /// No ports could be had.
+    OpenFailed {
+        /// The session.
+        session: SessionId,
+        /// A plain sentence.
+        why: &'static str,
+    },
+    /// Audio of a leg arrives from this address now (first time, or moved).
+    Connected {
+        /// The session.
+        session: SessionId,
+        /// The leg.
+        leg: Leg,
+        /// Where its RTP comes from.
+        from: SocketAddr,
+    },
+    /// A leg pressed a key.
+    Digit {
+        /// The session.
+        session: SessionId,
+        /// The leg.
+        leg: Leg,
+        /// `0`–`9`, `*`, `#`, `A`–`D`.
+        digit: char,
+        /// How long it was held.
+        duration_ms: u32,
+    },
+    /// A leg that should send has not been heard.
+    Silent {
+        /// The session.
+        session: SessionId,
+        /// The leg.
+        leg: Leg,
+        /// Since how long.
+        for_ms: u64,
+    },
+    /// A playback came to its end by itself.
+    PlaybackEnded {
+        /// The session.
+        session: SessionId,
+        /// The leg.
+        leg: Leg,
+    },
+    /// The session is gone; its last figures.
+    Closed {
+        /// The session.
+        session: SessionId,
+        /// Figures of each leg.
+        legs: Vec<LegStats>,
+    },
+    /// Figures of a running session.
+    Stats {
+        /// The session.
+        session: SessionId,
+        /// Figures of each leg.
+        legs: Vec<LegStats>,
+    },
+}
+
+/// Figures of one direction of one leg.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DirectionStats {
+    /// RTP packets.
+    pub packets: u64,
+    /// Their bytes, RTP header included.
+    pub bytes: u64,
+    /// Packets expected from the sequence numbers (RFC 3550, A.3); for the sent direction the same as `packets`.
+    pub expected: u64,
+    /// Packets lost: counted by us for what we received, told by the peer's reports for what we sent.
+    pub lost: u64,
+    /// Packets that came out of order or twice.
+    pub late: u64,
+    /// Interarrival jitter (RFC 3550, A.8), in microseconds; for the sent direction as the peer reports it.
+    pub jitter_us: u32,
+}
+
+/// What a peer last reported about the audio it gets from us.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reported {
+    /// Share lost since its report before, in 1/256.
+    pub fraction_lost: u8,
+    /// Lost since the beginning; negative with duplicates.
+    pub lost: i32,
+    /// Jitter in microseconds.
+    pub jitter_us: u32,
+}
+
+/// Figures of one leg.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LegStats {
+    /// What the leg sent to us.
+    pub received: DirectionStats,
+    /// What we sent to the leg.
+    pub sent: DirectionStats,
+    /// Packets from addresses that had no right to send.
+    pub dropped_strangers: u64,
+    /// Other packets that went no further (malformed, unknown payload type, wrong direction, second source).
+    pub dropped: u64,
+    /// Name of the codec, empty before the first plan.
+    pub codec: &'static str,
+    /// RTCP packets from the leg.
+    pub rtcp_in: u64,
+    /// RTCP packets to the leg.
+    pub rtcp_out: u64,
+    /// Round trip between us and the leg, from its reports.
+    pub rtt_us: Option<u32>,
+    /// The leg's last report about what it hears.
+    pub reported: Option<Reported>,
+}

@@ -1,0 +1,39 @@
+//! Every limit of this crate, and what happens when it is reached.
+
+use std::time::Duration;
+
+/// Longest session description that is read; a longer one is refused as unreadable.
+pub const SDP_BYTES: usize = 32 * 1024;
+/// Most lines in a session description; more are refused.
+pub const SDP_LINES: usize = 1_000;
+/// Most `m=` lines; more are refused.
+pub const SDP_MEDIA: usize = 16;
+/// Most formats on one `m=` line; more are refused.
+pub const SDP_FORMATS: usize = 128;
+/// Most `a=rtpmap` or `a=fmtp` lines kept of one stream; more are ignored.
+pub const SDP_MAPPINGS: usize = 128;
+/// Longest single token (media name, protocol, encoding, host name); a longer one makes its line unreadable.
+pub const SDP_TOKEN: usize = 256;
+/// Longest `a=fmtp` value that is kept; a longer one is ignored.
+pub const SDP_FMTP: usize = 1_024;
+/// Most formats offered to the other side; the least preferred ones are left out.
+pub const OFFERED_FORMATS: usize = 24;
+
+/// Legs of one session; a session asked for more gets this many.
+pub const LEGS: usize = 2;
+/// Longest RTP or RTCP packet; a longer one is dropped as malformed.
+pub const PACKET_BYTES: usize = 2_048;
+/// RTCP packets in one compound packet; more make it malformed.
+pub const RTCP_COMPOUND: usize = 16;
+/// Facts waiting to be fetched; further ones are lost, so the worker fetches after every call.
+pub const FACTS: usize = 16;
+/// Silence of the current source after which another allowed address may take over.
+pub const TAKEOVER: Duration = Duration::from_secs(2);
+/// Step in sequence numbers beyond which a packet is no longer taken as the next of its stream (RFC 3550, A.1).
+pub const DROPOUT: i16 = 3_000;
+/// Time without a packet of an unfinished telephone event after which it counts as ended.
+pub const EVENT_GAP: Duration = Duration::from_millis(200);
+/// Playback frames made at once when the worker was late; older ones are skipped.
+pub const CATCH_UP: u32 = 5;
+/// Longest tone that is played; a longer one is cut.
+pub const TONE: Duration = Duration::from_secs(3_600);

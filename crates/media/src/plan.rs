@@ -1,0 +1,112 @@
+//! Offer and answer between two legs (RFC 3264): which codecs are offered, what is answered, and the [`Plan`] that a
+//! worker carries out. Pure functions over [`Negotiation`] values.
+
+mod answer;
+mod connect;
+mod offer;
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::negotiation::Negotiation;
+
+pub use answer::{again, answer, terminate};
+pub use offer::{offer, propose};
+
+/// How many phones an offer goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// One; codecs we cannot decode may pass through.
+    Single,
+    /// Several; only codecs we can transcode, since each may answer differently.
+    Forked,
+}
+
+/// Our own address as shown to a leg. RTCP is one port above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MediaAddress {
+    /// The address that faces the peer.
+    pub ip: IpAddr,
+    /// The RTP port.
+    pub rtp_port: u16,
+}
+
+/// An audio codec as the relay sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Codec {
+    /// G.711 µ-law.
+    Pcmu,
+    /// G.711 A-law.
+    Pcma,
+    /// Anything else: passed through, never decoded.
+    Other,
+}
+
+impl Codec {
+    /// Whether we can decode and encode it.
+    pub fn is_known(self) -> bool {
+        self != Codec::Other
+    }
+}
+
+/// What a payload type of an incoming packet means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carries {
+    /// Audio in this codec.
+    Audio(Codec),
+    /// Telephone events (RFC 4733).
+    Event,
+}
+
+/// One payload type that a leg may send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accept {
+    /// The number in the packet.
+    pub payload_type: u8,
+    /// What it means.
+    pub carries: Carries,
+}
+
+/// Everything a worker must know about one leg.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LegPlan {
+    /// Where its description wants RTP; `None` while it gave no usable address (old-style hold).
+    pub remote_rtp: Option<SocketAddr>,
+    /// Where its description wants RTCP.
+    pub remote_rtcp: Option<SocketAddr>,
+    /// Whether audio may be sent to it.
+    pub send: bool,
+    /// Whether audio from it is wanted.
+    pub receive: bool,
+    /// Codec sent to it.
+    pub codec: Codec,
+    /// Name of that codec for records.
+    pub codec_name: &'static str,
+    /// RTP clock of that codec.
+    pub clock_hz: u32,
+    /// Payload type sent to it.
+    pub payload_type: u8,
+    /// Payload types it may send.
+    pub accepts: Vec<Accept>,
+    /// Payload type of telephone events sent to it; `None` when it does not know them.
+    pub dtmf: Option<u8>,
+    /// Packet length it asked for.
+    pub ptime_ms: u16,
+    /// Addresses its media may come from, any port.
+    pub sources: Vec<IpAddr>,
+}
+
+/// A finished agreement: one entry for each leg.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// In the order in which the legs were given.
+    pub legs: Vec<LegPlan>,
+}
+
+impl Plan {
+    /// The same plan with the legs in reverse order: after a re-INVITE of the called side, whose `answer` had it first.
+    #[must_use]
+    pub fn swap(mut self) -> Plan {
+        self.legs.reverse();
+        self
+    }
+}

@@ -1,0 +1,97 @@
+//! Our answer to a leg, and the plan that follows from it.
+
+use bytes::Bytes;
+
+use super::connect::{alone, connect};
+use super::offer::describe;
+use super::{MediaAddress, Negotiation, Plan};
+use crate::negotiation::{Agreed, EventMap, Format, Refusal, Stream, Usable};
+use crate::sdp::{Direction, Media};
+
+/// Answers the caller's pending offer with what the callee answered, and joins the two. On a re-INVITE the caller is
+/// whoever sent it. A caller that is already answered gets the same body again and a fresh plan.
+pub fn answer(caller: &mut Negotiation, callee: &Negotiation, local: MediaAddress) -> Result<(Bytes, Plan), Refusal> {
+    let theirs = callee.agreed().ok_or(Refusal::OUT_OF_TURN)?;
+    let Some((offer, lines)) = caller.pending_offer() else {
+        let plan = again(caller, callee)?;
+        let body = caller.local_body().ok_or(Refusal::OUT_OF_TURN)?;
+        return Ok((body, plan));
+    };
+    let mut format = choose(offer, &theirs.usable).ok_or(Refusal::NO_COMMON_CODEC)?;
+    let same = theirs.usable.iter().find(|u| u.encoding == format.encoding);
+    format.fmtp = same.and_then(|u| u.fmtp.clone());
+    let direction = theirs.remote.direction;
+    let (media, agreed) = reply(offer, lines, local, format, direction, theirs.remote.ptime_ms);
+    let plan = connect(&agreed, caller.signalling(), theirs, callee.signalling())?;
+    Ok((caller.commit_answer(local, media, agreed), plan))
+}
+
+/// Joins two legs that stand agreed: the caller was answered before, its codec stays, and this callee is transcoded to it.
+pub fn again(caller: &Negotiation, callee: &Negotiation) -> Result<Plan, Refusal> {
+    let ours = caller.agreed().ok_or(Refusal::OUT_OF_TURN)?;
+    let theirs = callee.agreed().ok_or(Refusal::OUT_OF_TURN)?;
+    connect(ours, caller.signalling(), theirs, callee.signalling())
+}
+
+/// Answers the caller's pending offer for a leg that ends here (echo, announcement). A caller that is already answered
+/// gets the same body again.
+pub fn terminate(caller: &mut Negotiation, local: MediaAddress) -> Result<(Bytes, Plan), Refusal> {
+    let Some((offer, lines)) = caller.pending_offer() else {
+        let agreed = caller.agreed().ok_or(Refusal::OUT_OF_TURN)?;
+        let plan = alone(agreed, caller.signalling())?;
+        let body = caller.local_body().ok_or(Refusal::OUT_OF_TURN)?;
+        return Ok((body, plan));
+    };
+    let mut format =
+        offer.formats.iter().find(|f| f.encoding.codec().is_known()).cloned().ok_or(Refusal::NO_COMMON_CODEC)?;
+    format.fmtp = None;
+    let (media, agreed) = reply(offer, lines, local, format, Direction::SendReceive, None);
+    let plan = alone(&agreed, caller.signalling())?;
+    Ok((caller.commit_answer(local, media, agreed), plan))
+}
+
+/// The callee's first choice that the caller has too, else the caller's first that we can transcode.
+fn choose(offer: &Stream, theirs: &[Usable]) -> Option<Format> {
+    for usable in theirs {
+        if let Some(format) = offer.formats.iter().find(|f| f.encoding == usable.encoding) {
+            return Some(format.clone());
+        }
+    }
+    if !theirs.iter().any(|u| u.encoding.codec().is_known()) {
+        return None;
+    }
+    let known = offer.formats.iter().find(|f| f.encoding.codec().is_known());
+    known.cloned()
+}
+
+/// The answer's sections: audio in its place with one codec and the caller's numbers, everything else refused.
+fn reply(
+    offer: &Stream,
+    lines: &[Media],
+    local: MediaAddress,
+    format: Format,
+    wanted: Direction,
+    ptime_ms: Option<u16>,
+) -> (Vec<Media>, Agreed) {
+    let direction = wanted.within(offer.direction.reversed());
+    let events = offer.events.clone();
+    let mut audio = describe(local, std::slice::from_ref(&format), events.as_ref());
+    audio.ptime_ms = ptime_ms.or(offer.ptime_ms);
+    audio.direction = Some(direction);
+    let mut media: Vec<Media> = lines.iter().map(Media::refused).collect();
+    if let Some(place) = media.get_mut(offer.index) {
+        *place = audio;
+    }
+    let agreed = Agreed {
+        direction,
+        remote: offer.clone(),
+        usable: vec![Usable {
+            encoding: format.encoding,
+            fmtp: format.fmtp,
+            send: format.payload_type,
+            receive: format.payload_type,
+        }],
+        events: events.map(|e| EventMap { send: e.payload_type, receive: e.payload_type }),
+    };
+    (media, agreed)
+}

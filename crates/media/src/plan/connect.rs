@@ -1,0 +1,93 @@
+//! From two agreed legs to a plan.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::{Accept, Carries, Codec, LegPlan, Plan};
+use crate::negotiation::{Agreed, Refusal, Usable};
+
+const DEFAULT_PTIME_MS: u16 = 20;
+
+/// Joins two legs: the same codec where both have one, else transcoding.
+pub(super) fn connect(
+    first: &Agreed,
+    first_signalling: Option<IpAddr>,
+    second: &Agreed,
+    second_signalling: Option<IpAddr>,
+) -> Result<Plan, Refusal> {
+    let (one, other) = choose(&first.usable, &second.usable).ok_or(Refusal::NO_COMMON_CODEC)?;
+    Ok(Plan { legs: vec![leg(first, one, first_signalling), leg(second, other, second_signalling)] })
+}
+
+/// A leg that ends here.
+pub(super) fn alone(agreed: &Agreed, signalling: Option<IpAddr>) -> Result<Plan, Refusal> {
+    let own = known(&agreed.usable).ok_or(Refusal::NO_COMMON_CODEC)?;
+    Ok(Plan { legs: vec![leg(agreed, own, signalling)] })
+}
+
+fn choose<'a>(first: &'a [Usable], second: &'a [Usable]) -> Option<(&'a Usable, &'a Usable)> {
+    for one in first {
+        if let Some(other) = second.iter().find(|u| u.encoding == one.encoding) {
+            return Some((one, other));
+        }
+    }
+    Some((known(first)?, known(second)?))
+}
+
+fn known(usable: &[Usable]) -> Option<&Usable> {
+    usable.iter().find(|u| u.encoding.codec().is_known())
+}
+
+fn leg(agreed: &Agreed, chosen: &Usable, signalling: Option<IpAddr>) -> LegPlan {
+    let remote = &agreed.remote;
+    let mut sources = Vec::with_capacity(2);
+    for ip in [remote.ip, signalling].into_iter().flatten() {
+        let ip = ip.to_canonical();
+        if !sources.contains(&ip) {
+            sources.push(ip);
+        }
+    }
+    LegPlan {
+        remote_rtp: remote.ip.map(|ip| SocketAddr::new(ip, remote.port)),
+        remote_rtcp: remote.ip.filter(|_| remote.rtcp_port != 0).map(|ip| SocketAddr::new(ip, remote.rtcp_port)),
+        send: agreed.direction.sends() && remote.direction.receives() && remote.ip.is_some(),
+        receive: agreed.direction.receives() && remote.direction.sends(),
+        codec: chosen.encoding.codec(),
+        codec_name: chosen.encoding.label(),
+        clock_hz: chosen.encoding.clock_hz,
+        payload_type: chosen.send,
+        accepts: accepts(agreed, chosen),
+        dtmf: agreed.events.map(|e| e.send),
+        ptime_ms: remote.ptime_ms.unwrap_or(DEFAULT_PTIME_MS),
+        sources,
+    }
+}
+
+/// What the leg may send. By RFC 3264 it uses the numbers of our description; phones that use their own are understood
+/// as long as nothing else has that number.
+fn accepts(agreed: &Agreed, chosen: &Usable) -> Vec<Accept> {
+    let mut accepts: Vec<Accept> = Vec::new();
+    let mut add = |payload_type, carries| {
+        if !accepts.iter().any(|a| a.payload_type == payload_type) {
+            accepts.push(Accept { payload_type, carries });
+        }
+    };
+    let audio = |u: &Usable| match u.encoding.codec() {
+        Codec::Other if u.encoding != chosen.encoding => None,
+        codec => Some(Carries::Audio(codec)),
+    };
+    for usable in &agreed.usable {
+        if let Some(carries) = audio(usable) {
+            add(usable.receive, carries);
+        }
+    }
+    if let Some(events) = agreed.events {
+        add(events.receive, Carries::Event);
+        add(events.send, Carries::Event);
+    }
+    for usable in &agreed.usable {
+        if let Some(carries) = audio(usable) {
+            add(usable.send, carries);
+        }
+    }
+    accepts
+}

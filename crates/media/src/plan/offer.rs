@@ -1,0 +1,169 @@
+//! Our offer to a leg.
+
+use bytes::Bytes;
+
+use super::{Codec, MediaAddress, Negotiation, Reach};
+use crate::limits;
+use crate::negotiation::{Encoding, Events, Format, Offered, Refusal, Stream, events_format};
+use crate::sdp::{Direction, Kind, Media, RtpMap};
+
+const EVENT_PAYLOAD_TYPE: u8 = 101;
+
+/// Offers a caller's audio to a callee, for a first INVITE and for a re-INVITE alike: `caller` has an offer pending, or
+/// stands agreed when a further branch is tried. The callee's earlier `m=` lines keep their places.
+pub fn offer(
+    caller: &Negotiation,
+    callee: &mut Negotiation,
+    local: MediaAddress,
+    reach: Reach,
+) -> Result<Bytes, Refusal> {
+    if !callee.is_stable() {
+        return Err(Refusal::PENDING);
+    }
+    let remote = caller.remote().ok_or(Refusal::OUT_OF_TURN)?;
+    let wanted = wanted(remote, caller.pending_offer().is_none(), reach);
+    if wanted.is_empty() {
+        return Err(Refusal::NO_COMMON_CODEC);
+    }
+    let direction = remote.direction;
+    let times = (remote.ptime_ms, remote.maxptime_ms);
+    let events = remote.events.clone();
+    Ok(make(callee, local, wanted, events, direction, times))
+}
+
+/// Offers what we can do ourselves, for a leg that shall hear us or for a peer that called without an offer. A leg
+/// that stands agreed is offered both ways again.
+pub fn propose(leg: &mut Negotiation, local: MediaAddress) -> Result<Bytes, Refusal> {
+    if !leg.is_stable() {
+        return Err(Refusal::PENDING);
+    }
+    let wanted = own().to_vec();
+    let events = Events { payload_type: EVENT_PAYLOAD_TYPE, fmtp: None };
+    Ok(make(leg, local, wanted, Some(events), Direction::SendReceive, (None, None)))
+}
+
+fn own() -> [Format; 2] {
+    [(8, "PCMA"), (0, "PCMU")].map(|(payload_type, name)| Format {
+        payload_type,
+        encoding: Encoding::new(name, 8_000),
+        fmtp: None,
+    })
+}
+
+/// The caller's codecs in its order, then those we can transcode from one of them.
+fn wanted(remote: &Stream, answered: bool, reach: Reach) -> Vec<Format> {
+    // An answered caller keeps its one codec: whatever else it once listed cannot be reached any more.
+    let through = reach == Reach::Single && !answered;
+    let mut wanted: Vec<Format> = Vec::new();
+    for format in &remote.formats {
+        let codec = format.encoding.codec();
+        if (codec.is_known() || through) && !wanted.iter().any(|w| w.encoding == format.encoding) {
+            wanted.push(format.clone());
+        }
+    }
+    let known = |w: &Format| w.encoding.codec().is_known();
+    if wanted.iter().any(known) {
+        for format in own() {
+            if !wanted.iter().any(|w| w.encoding == format.encoding) {
+                wanted.push(format);
+            }
+        }
+    }
+    while wanted.len() > limits::OFFERED_FORMATS {
+        let last_unknown = wanted.iter().rposition(|w| !known(w));
+        wanted.remove(last_unknown.unwrap_or(wanted.len() - 1));
+    }
+    wanted
+}
+
+fn make(
+    leg: &mut Negotiation,
+    local: MediaAddress,
+    wanted: Vec<Format>,
+    events: Option<Events>,
+    direction: Direction,
+    (ptime_ms, maxptime_ms): (Option<u16>, Option<u16>),
+) -> Bytes {
+    let (formats, events) = number(leg, wanted, events);
+    let mut audio = describe(local, &formats, events.as_ref());
+    audio.ptime_ms = ptime_ms;
+    audio.maxptime_ms = maxptime_ms;
+    audio.direction = Some(direction);
+    let mut media: Vec<Media> = leg.layout().iter().map(Media::refused).collect();
+    let index = leg.agreed().map_or(0, |agreed| agreed.remote.index);
+    match media.get_mut(index) {
+        Some(place) => *place = audio,
+        None => media.push(audio),
+    }
+    let index = index.min(media.len() - 1);
+    let offered = Offered { index, direction, formats, events };
+    leg.commit_offer(local, media, offered)
+}
+
+/// An audio section of ours.
+pub(super) fn describe(local: MediaAddress, formats: &[Format], events: Option<&Events>) -> Media {
+    let mut media = Media::new(Kind::Audio, local.rtp_port, "RTP/AVP");
+    for format in formats {
+        media.formats.push(format.payload_type.to_string());
+        media.rtpmaps.push(RtpMap {
+            payload_type: format.payload_type,
+            encoding: format.encoding.name.clone(),
+            clock_hz: format.encoding.clock_hz,
+            channels: format.encoding.channels,
+        });
+        if let Some(fmtp) = &format.fmtp {
+            media.fmtps.push((format.payload_type, fmtp.clone()));
+        }
+    }
+    if let Some(events) = events {
+        let (map, fmtp) = events_format(events);
+        media.formats.push(events.payload_type.to_string());
+        media.rtpmaps.push(map);
+        media.fmtps.extend(fmtp);
+    }
+    media
+}
+
+/// Gives every format its number: fixed ones theirs, others the number they had on this leg before (RFC 3264, 8.3.2),
+/// else the one of the other leg, else a free one.
+fn number(leg: &Negotiation, wanted: Vec<Format>, events: Option<Events>) -> (Vec<Format>, Option<Events>) {
+    let before = leg.agreed();
+    let mut used = [false; 128];
+    // Numbers with a meaning on this leg may not change it.
+    for usable in before.iter().flat_map(|agreed| &agreed.usable) {
+        used[usize::from(usable.receive & 127)] = true;
+    }
+    if let Some(map) = before.and_then(|agreed| agreed.events) {
+        used[usize::from(map.receive & 127)] = true;
+    }
+    let mut take = |kept: Option<u8>, fixed: Option<u8>, like: u8| {
+        let number = fixed.or(kept).or_else(|| {
+            let dynamic = std::iter::once(like).chain(96..128);
+            dynamic.filter(|n| (96..128).contains(n)).find(|n| !used[usize::from(*n)])
+        })?;
+        used[usize::from(number & 127)] = true;
+        Some(number)
+    };
+    let mut formats = Vec::with_capacity(wanted.len());
+    for mut format in wanted {
+        let fixed = match format.encoding.codec() {
+            Codec::Pcmu => Some(0),
+            Codec::Pcma => Some(8),
+            Codec::Other if format.payload_type < 96 => Some(format.payload_type),
+            Codec::Other => None,
+        };
+        let kept = before
+            .and_then(|agreed| agreed.usable.iter().find(|u| u.encoding == format.encoding))
+            .map(|usable| usable.receive);
+        if let Some(payload_type) = take(kept, fixed, format.payload_type) {
+            format.payload_type = payload_type;
+            formats.push(format);
+        }
+    }
+    let events = events.and_then(|mut events| {
+        let kept = before.and_then(|agreed| agreed.events).map(|map| map.receive);
+        events.payload_type = take(kept, None, events.payload_type)?;
+        Some(events)
+    });
+    (formats, events)
+}

@@ -1,0 +1,143 @@
+//! The way of one RTP packet: check, count, tap key presses, rewrite, on.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::leg::{LegState, Role};
+use super::rewrite::Origin;
+use super::source::Judgement;
+use super::{DropReason, Session, Verdict, digit_fact};
+use crate::command::{Channel, Fact, Leg};
+use crate::dtmf;
+use crate::g711;
+use crate::plan::{Carries, Codec, LegPlan};
+use crate::rtp::{Header, Rewrite};
+
+impl Session {
+    pub(super) fn receive_rtp(&mut self, now: Instant, leg: Leg, from: SocketAddr, packet: &mut [u8]) -> Verdict {
+        let admitted = match self.admit(now, leg, from, packet) {
+            Ok(admitted) => admitted,
+            Err(reason) => return Verdict::Drop(reason),
+        };
+        let (header, carries) = admitted;
+        if carries == Carries::Event {
+            self.tap(now, leg, &header, packet);
+        }
+        self.pass(now, leg, &header, carries, packet)
+    }
+
+    /// Nothing of the leg changes before the packet has been found good.
+    fn admit(
+        &mut self,
+        now: Instant,
+        leg: Leg,
+        from: SocketAddr,
+        packet: &[u8],
+    ) -> Result<(Header, Carries), DropReason> {
+        let state = self.legs.get_mut(leg.index()).ok_or(DropReason::NoLeg)?;
+        let plan = state.plan.as_ref().ok_or(DropReason::NoPlan)?;
+        let judgement = state.rtp.judge(now, from, &plan.sources);
+        if judgement == Judgement::Stranger {
+            return Err(DropReason::Stranger);
+        }
+        let header = Header::parse(packet).ok_or(DropReason::Malformed)?;
+        let carries = carries(plan, header.payload_type).ok_or(DropReason::PayloadType)?;
+        if judgement == Judgement::Other {
+            return Err(DropReason::OtherSource);
+        }
+        let receive = plan.receive;
+        let clock_hz = plan.clock_hz;
+        state.rtp.accept(now, from);
+        state.heard(now, self.silence_after);
+        if receive {
+            let audio = matches!(carries, Carries::Audio(_));
+            state.inbound.record(now, &header, packet.len(), audio.then_some(clock_hz));
+        }
+        if judgement == Judgement::Latched {
+            let session = self.id;
+            self.tell(Fact::Connected { session, leg, from });
+        }
+        if receive { Ok((header, carries)) } else { Err(DropReason::Direction) }
+    }
+
+    fn tap(&mut self, now: Instant, leg: Leg, header: &Header, packet: &[u8]) {
+        let payload = packet.get(header.payload.clone()).and_then(dtmf::Payload::parse);
+        let state = self.legs.get_mut(leg.index());
+        if let (Some(payload), Some(state)) = (payload, state)
+            && let Some(digit) = state.events.read(now, header.ssrc, header.timestamp, payload)
+        {
+            self.tell(digit_fact(self.id, leg, digit));
+        }
+    }
+
+    fn pass(&mut self, now: Instant, leg: Leg, header: &Header, carries: Carries, packet: &mut [u8]) -> Verdict {
+        let echo = self.legs.get(leg.index()).is_some_and(|state| matches!(state.role, Role::Echo));
+        let target = if echo { Some(leg) } else { self.peer(leg) };
+        let Some(target) = target else {
+            return Verdict::Consume;
+        };
+        let Some(state) = self.legs.get_mut(target.index()) else {
+            return Verdict::Consume;
+        };
+        match state.role {
+            Role::Playback(_) => return Verdict::Consume,
+            Role::Echo if !echo => return Verdict::Consume,
+            Role::Relay | Role::Echo => {}
+        }
+        let origin = Origin::Leg { leg, ssrc: header.ssrc };
+        match send(state, now, origin, header, carries, packet) {
+            Ok(Some(to)) => Verdict::Forward { leg: target, channel: Channel::Rtp, to, len: packet.len() },
+            Ok(None) => Verdict::Consume,
+            Err(reason) => Verdict::Drop(reason),
+        }
+    }
+}
+
+fn carries(plan: &LegPlan, payload_type: u8) -> Option<Carries> {
+    plan.accepts.iter().find(|accept| accept.payload_type == payload_type).map(|accept| accept.carries)
+}
+
+/// Rewrites a packet for a leg; `None` when the leg has no use for it.
+fn send(
+    state: &mut LegState,
+    now: Instant,
+    origin: Origin,
+    header: &Header,
+    carries: Carries,
+    packet: &mut [u8],
+) -> Result<Option<SocketAddr>, DropReason> {
+    let to = state.destination(Channel::Rtp);
+    let plan = state.plan.as_ref().ok_or(DropReason::NoDestination)?;
+    if !plan.send {
+        return Err(DropReason::Direction);
+    }
+    let to = to.ok_or(DropReason::NoDestination)?;
+    let payload_type = match carries {
+        Carries::Event => match plan.dtmf {
+            Some(payload_type) => payload_type,
+            None => return Ok(None),
+        },
+        Carries::Audio(codec) => {
+            let payload = packet.get_mut(header.payload.clone()).ok_or(DropReason::Malformed)?;
+            transcode(codec, plan.codec, payload)?;
+            plan.payload_type
+        }
+    };
+    let (sequence, timestamp) = state.outbound.map(now, plan.clock_hz, origin, header.sequence, header.timestamp);
+    let rewrite = Rewrite { payload_type, sequence, timestamp, ssrc: state.outbound.ssrc };
+    rewrite.apply(packet);
+    state.sent(packet.len());
+    Ok(Some(to))
+}
+
+fn transcode(from: Codec, to: Codec, payload: &mut [u8]) -> Result<(), DropReason> {
+    match (from, to) {
+        (Codec::Pcmu, Codec::Pcmu) | (Codec::Pcma, Codec::Pcma) | (Codec::Other, Codec::Other) => {}
+        (Codec::Pcmu, Codec::Pcma) => g711::pcmu_to_pcma(payload),
+        (Codec::Pcma, Codec::Pcmu) => g711::pcma_to_pcmu(payload),
+        (Codec::Other, Codec::Pcmu | Codec::Pcma) | (Codec::Pcmu | Codec::Pcma, Codec::Other) => {
+            return Err(DropReason::PayloadType);
+        }
+    }
+    Ok(())
+}

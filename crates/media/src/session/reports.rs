@@ -1,0 +1,126 @@
+//! The way of one RTCP packet, and what its reports tell about a leg.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::leg::Role;
+use super::rewrite::Origin;
+use super::source::Judgement;
+use super::statistics::units_to_micros;
+use super::{DropReason, Session, Verdict};
+use crate::command::{Channel, Leg, Reported};
+use crate::rtcp::{self, Block, Mapping, Report};
+
+/// What the reports of and to one leg told.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reports {
+    pub(super) packets_in: u64,
+    pub(super) packets_out: u64,
+    pub(super) rtt_us: Option<u32>,
+    pub(super) reported: Option<Reported>,
+    /// Compact time of the last sender report that went to the leg, and when: what comes back of it tells the round
+    /// trip.
+    sent: Option<(u32, Instant)>,
+}
+
+impl Reports {
+    fn take(&mut self, now: Instant, block: &Block, clock_hz: u32) {
+        self.reported = Some(Reported {
+            fraction_lost: block.fraction_lost,
+            lost: block.lost,
+            jitter_us: units_to_micros(block.jitter, clock_hz),
+        });
+        let Some((compact_time, at)) = self.sent else {
+            return;
+        };
+        if block.last_report == 0 || block.last_report != compact_time {
+            return;
+        }
+        let passed = now.saturating_duration_since(at).as_micros();
+        let held = u128::from(block.delay) * 1_000_000 / 65_536;
+        // A peer that claims to have held it longer than it was away tells nothing.
+        if let Some(trip) = passed.checked_sub(held) {
+            self.rtt_us = u32::try_from(trip).ok();
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn receive_rtcp(&mut self, now: Instant, leg: Leg, from: SocketAddr, packet: &mut [u8]) -> Verdict {
+        match self.admit_rtcp(now, leg, from, packet) {
+            Ok(()) => self.pass_rtcp(now, leg, packet),
+            Err(reason) => Verdict::Drop(reason),
+        }
+    }
+
+    fn admit_rtcp(&mut self, now: Instant, leg: Leg, from: SocketAddr, packet: &[u8]) -> Result<(), DropReason> {
+        let state = self.legs.get_mut(leg.index()).ok_or(DropReason::NoLeg)?;
+        let plan = state.plan.as_ref().ok_or(DropReason::NoPlan)?;
+        let judgement = state.rtcp.judge(now, from, &plan.sources);
+        if judgement == Judgement::Stranger {
+            return Err(DropReason::Stranger);
+        }
+        if !rtcp::is_compound(packet) {
+            return Err(DropReason::Malformed);
+        }
+        if judgement == Judgement::Other {
+            return Err(DropReason::OtherSource);
+        }
+        let clock_hz = plan.clock_hz;
+        state.rtcp.accept(now, from);
+        // Phones that suppress silence send no RTP while their user listens, but they report.
+        state.heard(now, self.silence_after);
+        state.reports.packets_in += 1;
+        let ours = state.outbound.ssrc;
+        let reports = &mut state.reports;
+        rtcp::read(packet, |report| {
+            if let Report::Block(block) = report
+                && block.ssrc == ours
+            {
+                reports.take(now, &block, clock_hz);
+            }
+        });
+        Ok(())
+    }
+
+    fn pass_rtcp(&mut self, now: Instant, leg: Leg, packet: &mut [u8]) -> Verdict {
+        let (Some(target), Some(own)) = (self.peer(leg), self.legs.get(leg.index())) else {
+            return Verdict::Consume;
+        };
+        let Some(other) = self.legs.get(target.index()) else {
+            return Verdict::Consume;
+        };
+        if !matches!((&own.role, &other.role), (Role::Relay, Role::Relay)) {
+            return Verdict::Consume;
+        }
+        if other.plan.is_none() {
+            return Verdict::Drop(DropReason::NoPlan);
+        }
+        let Some(to) = other.destination(Channel::Rtcp) else {
+            return Verdict::Drop(DropReason::NoDestination);
+        };
+        let sender = own.inbound.ssrc().and_then(|ssrc| {
+            let offset = other.outbound.timestamp_offset(Origin::Leg { leg, ssrc })?;
+            Some((ssrc, offset))
+        });
+        let subject = other.inbound.ssrc().and_then(|ssrc| {
+            let offset = own.outbound.sequence_offset(Origin::Leg { leg: target, ssrc })?;
+            Some((own.outbound.ssrc, ssrc, offset))
+        });
+        let mapping = Mapping { ssrc: other.outbound.ssrc, sender, subject };
+        let len = rtcp::rewrite(packet, &mapping);
+        if len == 0 {
+            return Verdict::Consume;
+        }
+        let Some(other) = self.legs.get_mut(target.index()) else {
+            return Verdict::Consume;
+        };
+        other.reports.packets_out += 1;
+        rtcp::read(&packet[..len], |report| {
+            if let Report::Sender { compact_time, .. } = report {
+                other.reports.sent = Some((compact_time, now));
+            }
+        });
+        Verdict::Forward { leg: target, channel: Channel::Rtcp, to, len }
+    }
+}
