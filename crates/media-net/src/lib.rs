@@ -1,1 +1,27 @@
-//! Media workers: ports, sockets, playback files.
+//! The media worker: ports, sockets and playback files for the sessions of [`media`].
+//!
+//! One worker is one thread with a port range of its own. It carries out [`media::Command`]s and tells
+//! [`media::Fact`]s; it never sees a session description and decides nothing about a call.
+//!
+//! ```text
+//! shard ══queue + eventfd══▶ worker ══callback══▶ shard
+//!                              │
+//!  leg A ◀──UDP──▶ epoll ─▶ one buffer ─▶ media::Session::receive, in place ─▶ UDP ◀──▶ leg B
+//! ```
+//!
+//! A relayed packet costs its share of one `epoll_wait`, one receive and one send. No channel, no lock
+//! and no allocation is on its way.
+
+mod counters;
+mod deadlines;
+mod legs;
+mod limits;
+mod mailbox;
+mod playback;
+mod ports;
+mod slots;
+mod worker;
+
+pub use counters::Counters;
+pub use playback::{PlaybackError, load_wav};
+pub use worker::{Busy, Worker, WorkerConfig};

@@ -1,0 +1,50 @@
+//! The limits of this crate.
+
+use std::time::Duration;
+
+/// Packets are received into one buffer of the largest datagram there is.
+pub(crate) const MAX_DATAGRAM_BYTES: usize = 65_535;
+
+/// Sockets looked at by one wait. Timers are looked at in between, so this bounds their lateness.
+pub(crate) const EVENTS_PER_WAIT: usize = 256;
+
+/// Packets handled before the clock is read again: the error it puts into jitter and timers is at most
+/// that many packets' work, about 50 µs.
+pub(crate) const PACKETS_PER_CLOCK_READING: usize = 8;
+
+/// Commands taken between two looks at the sockets.
+pub(crate) const COMMANDS_PER_TURN: usize = 64;
+
+/// Waiting commands above which no further session is opened. Every other command belongs to an open
+/// session, so this bounds the queue as a whole.
+pub(crate) const MAX_WAITING_COMMANDS: usize = 4_096;
+
+/// Sessions of one worker, the resting ones included.
+pub(crate) const MAX_SESSIONS: usize = 32_768;
+
+/// Legs of one session.
+pub(crate) const MAX_LEGS: usize = media::limits::LEGS;
+
+/// Ports tried for one leg when other programs sit on ports of our range.
+pub(crate) const MAX_PORT_TRIES: usize = 32;
+
+/// Packets that one session may have ready at one moment; the rest wait for the next turn.
+pub(crate) const PACKETS_PER_TURN: usize = 32;
+
+/// Facts taken from one session after one input.
+pub(crate) const FACTS_PER_TURN: usize = 64;
+
+/// The longest rest of a port whose former peer never stops sending.
+pub(crate) const MAX_REST: Duration = Duration::from_secs(600);
+
+/// Files being read at one moment, each on a thread of its own.
+pub(crate) const MAX_LOADERS: usize = 4;
+
+/// Files waiting to be read. A further one ends at once, as if it had been empty.
+pub(crate) const MAX_WAITING_FILES: usize = 256;
+
+/// The largest playback file: five minutes of 48 kHz stereo, and its header.
+pub(crate) const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The longest playback.
+pub(crate) const MAX_PLAYBACK: Duration = Duration::from_secs(300);

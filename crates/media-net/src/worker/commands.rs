@@ -1,0 +1,188 @@
+//! Carrying out commands: opening, changing and closing sessions.
+
+use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use media::{Command, Fact, Leg, Plan, Playback, Samples, Session, SessionId};
+use tracing::warn;
+
+use super::engine::Engine;
+use super::entry::{Entry, Live, Resting};
+use crate::legs::LegSockets;
+use crate::limits::{MAX_LEGS, MAX_REST, MAX_SESSIONS};
+use crate::playback::{Loaded, Ticket};
+use crate::slots::Key;
+
+impl<F: Fn(Fact)> Engine<F> {
+    pub(super) fn command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Open { session, legs } => match self.open(session, &legs) {
+                Ok(legs) => self.tell(Fact::Opened { session, legs }),
+                Err(why) => {
+                    self.counting.open_failures.one();
+                    self.tell(Fact::OpenFailed { session, why });
+                }
+            },
+            Command::Apply { session, plan } => self.apply(now, session, plan),
+            Command::Play { session, leg, source: Playback::File(path) } => self.play_file(now, session, leg, path),
+            Command::Play { session, leg, source: Playback::Tone { frequency_hz, duration_ms } } => {
+                self.on(now, session, |live| {
+                    live.forget_file(leg);
+                    live.session.play(now, leg, Samples::tone(frequency_hz, duration_ms));
+                });
+            }
+            Command::Echo { session, leg } => self.on(now, session, |live| {
+                live.forget_file(leg);
+                live.session.echo(now, leg);
+            }),
+            Command::Stop { session, leg } => self.on(now, session, |live| {
+                live.forget_file(leg);
+                live.session.stop(now, leg);
+            }),
+            Command::Close { session } => {
+                if let Some(slot) = self.names.get(&session) {
+                    self.close(*slot, now);
+                }
+            }
+        }
+    }
+
+    /// Acts on an open session. A command for another one is late (the session ended by itself) and
+    /// means nothing any more.
+    fn on(&mut self, now: Instant, session: SessionId, act: impl FnOnce(&mut Live)) {
+        if let Some(slot) = self.names.get(&session) {
+            self.with_session(*slot, now, act);
+        }
+    }
+
+    fn open(&mut self, id: SessionId, addresses: &[IpAddr]) -> Result<Vec<SocketAddr>, &'static str> {
+        if self.names.contains_key(&id) {
+            return Err("the session is open already");
+        }
+        if addresses.is_empty() || addresses.len() > MAX_LEGS {
+            return Err("a session has one or two legs");
+        }
+        if self.names.len() >= MAX_SESSIONS {
+            return Err("too many media sessions");
+        }
+        let (ports, epoll, config) = (&mut self.ports, &self.epoll, &self.config);
+        let slot = self.slots.insert(|slot, generation| {
+            let mut legs: Vec<LegSockets> = Vec::with_capacity(addresses.len());
+            let opened = addresses.iter().enumerate().try_for_each(|(index, ip)| {
+                legs.push(LegSockets::open(*ip, ports)?);
+                let key = Key { slot, generation, leg: index as u8, rtcp: false };
+                legs[index].watch(epoll, key).map_err(|_| "the system watches no further socket")
+            });
+            match opened {
+                Ok(()) => {
+                    let seed = config.seed ^ id.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                    let session = Session::new(id, legs.len(), seed, config.silence_after);
+                    let waits_for = vec![None; legs.len()];
+                    Ok(Entry::Live(Live { id, session, legs, deadline: None, serial: 0, waits_for, peers: Vec::new() }))
+                }
+                Err(why) => {
+                    legs.iter().for_each(|leg| ports.give_back(leg.local.port()));
+                    Err(why)
+                }
+            }
+        })?;
+        self.names.insert(id, slot);
+        self.count();
+        let Some(Entry::Live(live)) = self.slots.get_mut(slot) else { return Err("the session is gone") };
+        Ok(live.legs.iter().map(|leg| leg.local).collect())
+    }
+
+    fn apply(&mut self, now: Instant, session: SessionId, plan: Plan) {
+        self.on(now, session, |live| {
+            live.peers = plan.legs.iter().flat_map(|leg| leg.sources.iter().copied()).collect();
+            live.session.apply(now, plan);
+        });
+    }
+
+    fn play_file(&mut self, now: Instant, session: SessionId, leg: Leg, path: PathBuf) {
+        let mut serial = None;
+        self.on(now, session, |live| {
+            live.session.stop(now, leg);
+            live.serial = live.serial.wrapping_add(1);
+            if let Some(waits_for) = live.waits_for.get_mut(usize::from(leg.0)) {
+                *waits_for = Some(live.serial);
+                serial = Some(live.serial);
+            }
+        });
+        let Some(serial) = serial else { return };
+        if !self.loader.request(Ticket { session, leg, serial }, path) {
+            warn!(session = session.0, "too many files wait to be played");
+            self.on(now, session, |live| live.forget_file(leg));
+            self.tell(Fact::PlaybackEnded { session, leg });
+        }
+    }
+
+    /// A file has been read: it is played if it is still wanted.
+    pub(super) fn loaded(&mut self, now: Instant, loaded: Loaded) {
+        self.loader.finished();
+        let Ticket { session, leg, serial } = loaded.ticket;
+        let mut unplayable = false;
+        self.on(now, session, |live| {
+            if live.waits_for.get(usize::from(leg.0)) != Some(&Some(serial)) {
+                return;
+            }
+            live.forget_file(leg);
+            match loaded.samples {
+                Some(samples) => live.session.play(now, leg, Samples::pcm(samples)),
+                None => unplayable = true,
+            }
+        });
+        if unplayable {
+            self.tell(Fact::PlaybackEnded { session, leg });
+        }
+    }
+
+    /// Ends a session: its statistics are told, its ports rest.
+    pub(super) fn close(&mut self, slot: u32, now: Instant) {
+        let Some(Entry::Live(live)) = self.slots.get_mut(slot) else { return };
+        self.deadlines.forget(slot, &mut live.deadline);
+        let id = live.id;
+        // A session that has panicked may do so again.
+        let stats = catch_unwind(AssertUnwindSafe(|| live.session.stats())).unwrap_or_default();
+        let resting = Resting {
+            legs: std::mem::take(&mut live.legs),
+            deadline: None,
+            peers: std::mem::take(&mut live.peers),
+            since: now,
+            last_heard: now,
+        };
+        if let Some(entry) = self.slots.get_mut(slot) {
+            *entry = Entry::Resting(resting);
+        }
+        self.names.remove(&id);
+        self.rest_or_release(slot, now);
+        self.tell(Fact::Closed { session: id, legs: stats });
+    }
+
+    /// Frees the ports of an ended session if they have been quiet for long enough; otherwise looks again
+    /// when they might have been.
+    pub(super) fn rest_or_release(&mut self, slot: u32, now: Instant) {
+        let Some(Entry::Resting(resting)) = self.slots.get_mut(slot) else { return };
+        let end = (resting.last_heard + self.config.rest).min(resting.since + MAX_REST.max(self.config.rest));
+        if end > now {
+            self.deadlines.not_later(slot, &mut resting.deadline, Some(end));
+        } else if let Some(entry) = self.slots.remove(slot)
+            && let Entry::Resting(resting) = *entry
+        {
+            let ports: Vec<u16> = resting.legs.iter().map(|leg| leg.local.port()).collect();
+            // Closed before they are given out again.
+            drop(resting);
+            ports.into_iter().for_each(|port| self.ports.give_back(port));
+        }
+        self.count();
+    }
+
+    fn count(&self) {
+        let open = self.names.len();
+        self.counting.sessions.set(open as u64);
+        self.counting.resting.set((self.slots.occupied() - open) as u64);
+        self.counting.free_ports.set(self.ports.free() as u64);
+    }
+}

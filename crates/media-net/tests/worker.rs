@@ -1,0 +1,10 @@
+//! The worker on real loopback sockets.
+
+#[path = "worker/bench.rs"]
+mod bench;
+#[path = "worker/playing.rs"]
+mod playing;
+#[path = "worker/ports.rs"]
+mod ports;
+#[path = "worker/relaying.rs"]
+mod relaying;
