@@ -84,14 +84,14 @@ pub struct Journal {
     _lock: DirectoryLock,
 }
 
-/// A place in the journal: a segment and a byte in it. `count` counts entries of this run up to there.
+/// A place in the journal: a segment and a byte in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Position {
     pub(crate) segment: u64,
     pub(crate) offset: u64,
 }
 
-/// Up to where the disk has everything.
+/// Up to where the disk has everything, and how many entries of this run that is.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Durable {
     pub(crate) position: Position,
@@ -133,24 +133,9 @@ impl Journal {
         let lock = DirectoryLock::acquire(directory, "lock", "a yakyak journal")?;
         let unusable = |source| JournalError::Unusable { directory: directory.to_owned(), source };
         let node = node(directory).map_err(unusable)?;
-        let opened_at = Timestamp::now();
-        let last_alive = thread::read_heartbeat(directory).unwrap_or(opened_at).min(opened_at);
         let number = segment::list(directory).map_err(unusable)?.last().map_or(1, |last| last + 1);
         let segment = Segment::create(directory, number).map_err(unusable)?;
-        let durable = Durable { position: segment.position(), count: 0 };
-        let shared = Arc::new(Shared {
-            directory: directory.to_owned(),
-            node,
-            opened_at,
-            last_alive,
-            queue: Mutex::default(),
-            filled: Condvar::new(),
-            durable: watch::Sender::new(durable),
-            dropped_events: AtomicU64::new(0),
-            dropped_records: AtomicU64::new(0),
-            write_errors: AtomicU64::new(0),
-            dead_letters: AtomicU64::new(0),
-        });
+        let shared = Arc::new(Shared::new(directory, node, segment.position()));
         let thread = thread::start(Arc::clone(&shared), segment).map_err(unusable)?;
         Ok(Self { shared, thread: Some(thread), _lock: lock })
     }
@@ -242,6 +227,23 @@ impl Drop for Journal {
 }
 
 impl Shared {
+    fn new(directory: &Path, node: Uuid, begin: Position) -> Self {
+        let opened_at = Timestamp::now();
+        Self {
+            directory: directory.to_owned(),
+            node,
+            opened_at,
+            last_alive: thread::read_heartbeat(directory).unwrap_or(opened_at).min(opened_at),
+            queue: Mutex::default(),
+            filled: Condvar::new(),
+            durable: watch::Sender::new(Durable { position: begin, count: 0 }),
+            dropped_events: AtomicU64::new(0),
+            dropped_records: AtomicU64::new(0),
+            write_errors: AtomicU64::new(0),
+            dead_letters: AtomicU64::new(0),
+        }
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -38,6 +38,13 @@ impl Segment {
         Ok(Self { file, number, length: MAGIC.len() as u64 })
     }
 
+    /// A segment whose disk takes nothing.
+    #[cfg(test)]
+    pub(crate) fn on_a_full_disk(number: u64) -> Self {
+        let file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        Self { file, number, length: MAGIC.len() as u64 }
+    }
+
     pub(crate) fn number(&self) -> u64 {
         self.number
     }

@@ -183,3 +183,56 @@ impl Thread {
         tracing::error!(entries = self.pending.len(), "the journal ends with entries that the disk did not take");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+    use std::time::{Duration, Instant};
+
+    use domain::{CallEvent, CallEventKind, CallId, CallStatus, EventId, JournalEntry, TenantId};
+    use jiff::Timestamp;
+    use uuid::Uuid;
+
+    use super::super::segment::Segment;
+    use super::super::{Durable, Shared};
+
+    fn event(id: u128) -> JournalEntry {
+        JournalEntry::Event(Box::new(CallEvent {
+            id: EventId(Uuid::from_u128(id)),
+            tenant_id: TenantId(Uuid::nil()),
+            call_id: CallId(Uuid::nil()),
+            at: Timestamp::UNIX_EPOCH,
+            kind: CallEventKind::Initiated,
+            from_status: CallStatus::Active,
+            to_status: CallStatus::Active,
+            detail: None,
+        }))
+    }
+
+    #[test]
+    fn a_full_disk_loses_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let full = Segment::on_a_full_disk(1);
+        let shared = std::sync::Arc::new(Shared::new(directory.path(), Uuid::nil(), full.position()));
+        for id in 0..10 {
+            let mut queue = shared.queue();
+            queue.entries.push_back(event(id));
+            queue.bytes += 512;
+            queue.accepted += 1;
+        }
+        let thread = super::start(std::sync::Arc::clone(&shared), full).unwrap();
+        let give_up_at = Instant::now() + Duration::from_secs(20);
+        while shared.durable.borrow().count < 10 {
+            assert!(Instant::now() < give_up_at, "the entries reach the disk once there is room");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(shared.write_errors.load(Ordering::Relaxed) > 0);
+        let Durable { position, .. } = *shared.durable.borrow();
+        assert_eq!(position.segment, 2, "the segment that cannot be restored is left behind");
+        shared.queue().closing = true;
+        shared.filled.notify_one();
+        thread.join().unwrap();
+        let queue = shared.queue();
+        assert_eq!((queue.bytes, queue.in_flight, queue.in_flight_bytes), (0, 0, 0));
+    }
+}
