@@ -16,7 +16,7 @@ async fn a_call_arrives_as_it_was() {
     let opened = place.opened(1);
     journal.append(open_entry(&opened));
     assert!(writer.flush(LONG).await);
-    assert_eq!(place.records().await, [opened.clone()], "an open call is seen while it goes on");
+    assert_eq!(place.records().await, std::slice::from_ref(&opened), "an open call is seen while it goes on");
 
     let closed = place.closed(&opened);
     let event = place.event(opened.id, 7);
