@@ -1,5 +1,6 @@
 //! The worker as others see it: a thread that takes commands and tells facts.
 
+mod alarm;
 mod commands;
 mod engine;
 mod entry;

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use media::{Channel, Fact, Leg, SessionId, Verdict};
-use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use tracing::error;
 
 use super::WorkerConfig;
+use super::alarm::Alarm;
 use super::entry::{Entry, Live};
 use crate::counters::Counting;
 use crate::deadlines::Deadlines;
@@ -24,8 +24,9 @@ use crate::playback::Loader;
 use crate::ports::Ports;
 use crate::slots::{Key, Slots};
 
-/// The mailbox's bell among the keys; no slot ever has this number.
+/// The mailbox's bell and the alarm among the keys; no slot ever has these numbers.
 const BELL: u64 = u64::MAX;
+const ALARM: u64 = u64::MAX - 1;
 
 pub(super) struct Engine<F> {
     pub(super) config: WorkerConfig,
@@ -37,6 +38,7 @@ pub(super) struct Engine<F> {
     pub(super) deadlines: Deadlines,
     pub(super) ports: Ports,
     pub(super) loader: Loader,
+    alarm: Alarm,
     facts: F,
     inbox: Inbox,
     buffer: Box<[u8]>,
@@ -57,6 +59,8 @@ impl<F: Fn(Fact)> Engine<F> {
     ) -> io::Result<Engine<F>> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, inbox.bell(), EventData::new_u64(BELL), EventFlags::IN)?;
+        let alarm = Alarm::new()?;
+        epoll::add(&epoll, &alarm, EventData::new_u64(ALARM), EventFlags::IN)?;
         let ports = Ports::new(&config.port_range, config.seed);
         counting.free_ports.set(ports.free() as u64);
         counting.total_ports.set(ports.total() as u64);
@@ -69,6 +73,7 @@ impl<F: Fn(Fact)> Engine<F> {
             deadlines: Deadlines::default(),
             ports,
             loader: Loader::new(mailbox),
+            alarm,
             facts,
             inbox,
             buffer: vec![0; MAX_DATAGRAM_BYTES].into_boxed_slice(),
@@ -79,8 +84,7 @@ impl<F: Fn(Fact)> Engine<F> {
         let mut events: Vec<Event> = Vec::with_capacity(EVENTS_PER_WAIT);
         loop {
             events.clear();
-            let timeout = self.deadlines.first().map(|at| time_until(at, Instant::now()));
-            if let Err(error) = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref())
+            if let Err(error) = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), None)
                 && error != rustix::io::Errno::INTR
             {
                 error!(%error, "the media worker cannot wait any more");
@@ -94,6 +98,7 @@ impl<F: Fn(Fact)> Engine<F> {
                 }
                 match event.data.u64() {
                     BELL => rung = true,
+                    ALARM => self.alarm.went_off(),
                     bits => self.packet(now, Key::from_bits(bits)),
                 }
             }
@@ -101,7 +106,8 @@ impl<F: Fn(Fact)> Engine<F> {
             if rung && matches!(self.commands(), Turn::End) {
                 return;
             }
-            self.timers();
+            self.timers(now);
+            self.alarm.set(self.deadlines.first(), now);
         }
     }
 
@@ -119,11 +125,7 @@ impl<F: Fn(Fact)> Engine<F> {
         Turn::On
     }
 
-    fn timers(&mut self) {
-        if self.deadlines.first().is_none() {
-            return;
-        }
-        let now = Instant::now();
+    fn timers(&mut self, now: Instant) {
         while let Some(slot) = self.deadlines.pop_due(now) {
             match self.slots.get_mut(slot) {
                 Some(Entry::Live(live)) => {
@@ -223,9 +225,4 @@ impl<F: Fn(Fact)> Engine<F> {
             error!("the listener for media facts panicked");
         }
     }
-}
-
-fn time_until(at: Instant, now: Instant) -> Timespec {
-    let wait = at.saturating_duration_since(now);
-    Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos().into() }
 }
