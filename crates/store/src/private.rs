@@ -129,8 +129,19 @@ impl PrivatePostgres {
     #[must_use]
     pub fn running(data_dir: &Path) -> Option<String> {
         DirectoryLock::holder(data_dir, LOCK)?;
-        let socket = cluster::socket_directory(&data_dir.canonicalize().ok()?).ok()?;
+        let account = Account::of_the_server().ok()?;
+        let socket = cluster::socket_directory(&data_dir.canonicalize().ok()?, account).ok()?;
         socket.join(".s.PGSQL.5432").exists().then(|| cluster::url_of(&socket))
+    }
+
+    /// Takes away what a server of this data directory left in `/tmp` when it could not do so itself.
+    #[cfg(feature = "testing")]
+    pub(crate) fn tidy(data_dir: &Path) {
+        let socket =
+            Account::of_the_server().ok().and_then(|account| cluster::socket_directory(data_dir, account).ok());
+        if let Some(socket) = socket {
+            let _ = std::fs::remove_dir(socket);
+        }
     }
 
     /// Where it listens, as [`DatabaseConfig::url`](crate::DatabaseConfig::url) wants it.

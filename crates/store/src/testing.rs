@@ -119,6 +119,7 @@ fn remove_stale() {
         let process = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|rest| rest.split('-').next());
         let Some(process) = process.and_then(|digits| digits.parse::<u32>().ok()) else { continue };
         if !Path::new(&format!("/proc/{process}")).exists() {
+            PrivatePostgres::tidy(&entry.path());
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }

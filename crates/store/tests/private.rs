@@ -1,6 +1,6 @@
 //! The private PostgreSQL: started, stopped, killed, orphaned, refused.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,11 @@ fn in_runtime<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
+fn socket_directory(url: &str) -> PathBuf {
+    let encoded = url.split_once("?host=").unwrap().1;
+    PathBuf::from(encoded.replace("%2F", "/").replace("%2D", "-"))
+}
+
 fn count_tenants(url: &str) -> usize {
     in_runtime(async {
         let store = Store::open(&DatabaseConfig::new(url)).await.unwrap();
@@ -49,8 +54,11 @@ fn it_starts_stops_and_keeps_what_was_written() {
     assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
 
     let process = postgres.process().unwrap();
+    let url = postgres.url().to_owned();
+    assert!(socket_directory(&url).exists());
     postgres.stop();
     assert!(!Path::new(&format!("/proc/{process}")).exists());
+    assert!(!socket_directory(&url).exists(), "nothing is left in /tmp");
     assert_eq!(PrivatePostgres::running(&data_dir), None);
     let again = PrivatePostgres::start(&data_dir).unwrap();
     assert_eq!(count_tenants(again.url()), 1);

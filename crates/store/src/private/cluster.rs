@@ -43,9 +43,9 @@ pub(super) fn version(data_dir: &Path) -> Option<String> {
 }
 
 /// Where its socket is: a path short enough for `sun_path` (107 bytes) whatever the data directory's.
-pub(super) fn socket_directory(data_dir: &Path) -> io::Result<PathBuf> {
+pub(super) fn socket_directory(data_dir: &Path, account: Account) -> io::Result<PathBuf> {
     let identity = std::fs::metadata(data_dir)?;
-    Ok(PathBuf::from(format!("/tmp/yakyak-{:x}-{:x}", identity.dev(), identity.ino())))
+    Ok(PathBuf::from(format!("/tmp/yakyak-{}-{:x}-{:x}", account.uid(), identity.dev(), identity.ino())))
 }
 
 pub(super) fn url_of(socket: &Path) -> String {
@@ -64,7 +64,7 @@ impl Cluster {
             let path = path.to_owned();
             move |source| PrivateError::Unusable { path, source }
         };
-        let socket = socket_directory(data_dir).map_err(unusable(data_dir))?;
+        let socket = socket_directory(data_dir, account).map_err(unusable(data_dir))?;
         make_private_directory(&socket, account).map_err(unusable(&socket))?;
         let cluster = Self {
             directory: directory(data_dir),
@@ -92,6 +92,12 @@ impl Cluster {
 
     pub(super) fn url(&self) -> String {
         url_of(&self.socket)
+    }
+
+    /// Takes the socket's directory away, once the server has ended.
+    pub(super) fn tidy(&self) {
+        // Left behind at worst: the next start of this data directory uses it again.
+        let _ = std::fs::remove_dir(&self.socket);
     }
 
     pub(super) fn log(&self) -> &Path {

@@ -82,6 +82,12 @@ struct Watch {
 
 impl Watch {
     fn run(&self, report: &Sender<Result<(), PrivateError>>) {
+        self.supervise(report);
+        self.process.store(0, Ordering::Relaxed);
+        self.cluster.tidy();
+    }
+
+    fn supervise(&self, report: &Sender<Result<(), PrivateError>>) {
         let mut child = match self.start_server() {
             Ok(child) => child,
             Err(error) => {
@@ -94,9 +100,7 @@ impl Watch {
         }
         loop {
             if !self.watch(&mut child) {
-                stop_server(&mut child);
-                self.process.store(0, Ordering::Relaxed);
-                return;
+                return stop_server(&mut child);
             }
             self.process.store(0, Ordering::Relaxed);
             tracing::error!("the private database has ended by itself; starting it again");
