@@ -34,6 +34,11 @@ impl Tone {
         }
     }
 
+    /// Whether all of it was made.
+    pub fn is_finished(&self) -> bool {
+        self.at >= self.total
+    }
+
     /// Writes the next samples and returns how many; fewer than asked for at the end.
     pub fn fill(&mut self, out: &mut [i16]) -> usize {
         let mut count = 0;

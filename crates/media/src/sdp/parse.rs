@@ -22,14 +22,15 @@ impl Description {
             if content.is_empty() {
                 continue;
             }
-            let malformed = SdpError::Malformed { line: 1 + lines_before(body, raw) };
-            let (kind, value) = split_line(content).ok_or(malformed)?;
+            // Counted only when it is told: counting for every line would make long bodies costly.
+            let malformed = || SdpError::Malformed { line: 1 + lines_before(body, raw) };
+            let (kind, value) = split_line(content).ok_or_else(malformed)?;
             if !begun && kind != b'v' {
-                return Err(malformed);
+                return Err(malformed());
             }
             begun = true;
             description.line(kind, value).map_err(|fault| match fault {
-                Fault::Line => malformed,
+                Fault::Line => malformed(),
                 Fault::TooMany(what) => SdpError::TooMany(what),
             })?;
         }

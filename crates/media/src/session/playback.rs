@@ -35,6 +35,13 @@ impl Samples {
         Samples(Source::Pcm { samples: samples.into(), at: 0 })
     }
 
+    fn is_finished(&self) -> bool {
+        match &self.0 {
+            Source::Tone(tone) => tone.is_finished(),
+            Source::Pcm { samples, at } => *at >= samples.len(),
+        }
+    }
+
     fn fill(&mut self, out: &mut [i16]) -> usize {
         match &mut self.0 {
             Source::Tone(tone) => tone.fill(out),
@@ -61,22 +68,11 @@ pub(super) struct Player {
     timestamp: u32,
     started: bool,
     over: bool,
-    frame: [i16; FRAME_SAMPLES],
 }
 
 impl Player {
     pub(super) fn new(now: Instant, samples: Samples) -> Self {
-        Player {
-            samples,
-            next_at: now,
-            due_at: now,
-            due: 0,
-            sequence: 0,
-            timestamp: 0,
-            started: false,
-            over: false,
-            frame: [0; FRAME_SAMPLES],
-        }
+        Player { samples, next_at: now, due_at: now, due: 0, sequence: 0, timestamp: 0, started: false, over: false }
     }
 
     pub(super) fn next_at(&self) -> Instant {
@@ -92,6 +88,10 @@ impl Player {
     pub(super) fn advance(&mut self, now: Instant) {
         while self.next_at <= now && !self.over {
             if self.due == 0 {
+                if self.samples.is_finished() {
+                    self.over = true;
+                    return;
+                }
                 self.due_at = self.next_at;
             }
             self.due += 1;
@@ -104,7 +104,7 @@ impl Player {
 
     /// The leg cannot be sent to now; time goes on all the same.
     pub(super) fn skip(&mut self) {
-        while self.due > 0 && !self.over {
+        while self.due > 0 {
             self.drop_frame();
         }
     }
@@ -113,24 +113,24 @@ impl Player {
         self.due -= 1;
         self.due_at += FRAME;
         self.timestamp = self.timestamp.wrapping_add(FRAME_SAMPLES as u32);
-        let count = self.samples.fill(&mut self.frame);
-        self.over = count == 0;
+        self.samples.fill(&mut [0; FRAME_SAMPLES]);
     }
 
     /// Writes the next due frame as a packet.
     pub(super) fn packet(&mut self, stream: &mut Rewriter, plan: &LegPlan, out: &mut [u8]) -> Option<usize> {
-        if self.due == 0 || self.over {
+        if self.due == 0 {
             return None;
         }
         let (header, payload) = out.split_first_chunk_mut::<HEADER>()?;
         let payload = payload.get_mut(..FRAME_SAMPLES)?;
-        let count = self.samples.fill(&mut self.frame);
-        if count == 0 {
-            self.over = true;
+        // What the last frame lacks is silence.
+        let mut frame = [0; FRAME_SAMPLES];
+        if self.samples.fill(&mut frame) == 0 {
+            // More came due than there was left to play.
+            self.due = 0;
             return None;
         }
-        self.frame[count..].fill(0);
-        encode(plan.codec, &self.frame, payload);
+        encode(plan.codec, &frame, payload);
         if !self.started {
             // A playback after another one is a new source of the stream.
             stream.forget_input();
