@@ -1,7 +1,8 @@
-//! Virtual clock and bad network, on which phones and a switch live without sockets.
+//! A simulated installation: virtual clock, bad network, phones and a switch, without a socket.
 //!
 //! Everything here is deterministic: from one seed and one sequence of calls follows one sequence of deliveries, byte
-//! for byte and nanosecond for nanosecond. A failing run is repeated by its seed.
+//! for byte and nanosecond for nanosecond. A failing run is repeated by its seed. A [`World`] holds all of it together;
+//! its parts can be used alone.
 //!
 //! The parts obey the verbs of the machines they test (`handle_*`, `poll_timeout`, `poll_*`), so a world is one loop:
 //!
@@ -32,7 +33,17 @@
 pub mod clock;
 pub mod dice;
 pub mod network;
+pub mod phone;
+pub mod tenant;
+pub mod worker;
+pub mod world;
 
 pub use clock::Clock;
 pub use dice::Dice;
 pub use network::{Counters, Datagram, Network, Weather};
+pub use phone::audio::{Law, Sound, Voice};
+pub use phone::description::Hold;
+pub use phone::talk::{Role, Stage, Talk};
+pub use phone::{Manner, Phone, PhoneSetup, Reaction};
+pub use tenant::TenantBuilder;
+pub use world::{Handset, SIP_PORT, SWITCH, Verb, World, WorldConfig};

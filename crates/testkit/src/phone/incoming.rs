@@ -1,0 +1,231 @@
+//! What a phone is asked for: INVITE, ACK, CANCEL, BYE, and whatever else.
+
+use std::time::Instant;
+
+use rsip::headers::UntypedHeader;
+use rsip::message::HeadersExt;
+use rsip::{Method, Request};
+
+use super::description::Description;
+use super::message;
+use super::setup::Reaction;
+use super::talk::{Role, Stage};
+use super::transaction::Server;
+use super::{Phone, reason};
+
+impl Phone {
+    /// A request.
+    pub(super) fn handle_request(&mut self, now: Instant, request: Request) {
+        let Some(branch) = message::branch(&request) else { return };
+        if request.method == Method::Ack {
+            return self.acknowledged(now, &branch, &request);
+        }
+        let known = self.servers.iter().find(|server| server.branch == branch && server.request.method == request.method);
+        if let Some(server) = known {
+            if let Some(response) = server.response() {
+                self.send(response);
+            }
+            return;
+        }
+        let call = self.call_of(&request);
+        let to_tag = message::to_tag(&request);
+        self.servers.push(Server::new(now, branch.clone(), request.clone(), call));
+        let place = self.servers.len() - 1;
+        if request.method == Method::Cancel {
+            return self.cancelled(now, place, &branch, &request);
+        }
+        let code = match (request.method, call, to_tag) {
+            (Method::Invite, None, None) => return self.rung(now, place, &request),
+            (Method::Invite | Method::Bye, Some(call), Some(_)) if self.follows(call, &request) => {
+                return if request.method == Method::Bye {
+                    self.respond(now, place, 200, None);
+                    self.talks[call].end(now, reason(&request));
+                } else {
+                    self.asked_to_change(now, place, call, &request);
+                };
+            }
+            (Method::Invite, Some(_), None) => 482,
+            (Method::Invite | Method::Bye, _, _) => 481,
+            (Method::Options, _, _) => 200,
+            _ => 405,
+        };
+        self.respond(now, place, code, None);
+    }
+
+    /// Whether a request in a dialog is the other side's next one, in a call that goes on.
+    fn follows(&mut self, call: usize, request: &Request) -> bool {
+        let Some((number, _)) = message::cseq(request) else { return false };
+        let tag = message::from_tag(request);
+        let user = self.setup.contact_user();
+        if request.uri.user() != Some(&user) {
+            self.complain(format!("a request for {}", request.uri));
+        }
+        let talk = &mut self.talks[call];
+        let ours = talk.stage != Stage::Over && (talk.remote_tag == tag);
+        if ours && talk.remote_cseq.is_some_and(|before| before >= number) {
+            // Overtaken by a later one: RFC 3261 §12.2.2 asks for 500, which 481 here would turn into a lost call.
+            self.complain(format!("CSeq {number} came late"));
+        }
+        let talk = &mut self.talks[call];
+        if ours {
+            talk.remote_cseq = Some(number);
+        }
+        ours
+    }
+
+    /// Somebody calls.
+    fn rung(&mut self, now: Instant, place: usize, request: &Request) {
+        let user = self.setup.contact_user();
+        if request.uri.user() != Some(&user) {
+            self.complain(format!("a call for {}", request.uri));
+            return self.respond(now, place, 404, None);
+        }
+        let (Some(target), Some(theirs)) = (message::contact(request), Description::parse(&request.body)) else {
+            self.complain(format!("an INVITE without Contact or description: {request}"));
+            return self.respond(now, place, 400, None);
+        };
+        let value = |header: Result<&str, rsip::Error>| header.unwrap_or_default().to_owned();
+        let tag = format!("{:016x}", self.random());
+        let local = format!("{};tag={tag}", value(request.to_header().map(|to| to.value())));
+        // The tag is the last parameter that the switch writes.
+        let remote = value(request.from_header().map(|from| from.value()));
+        let remote = remote.split(";tag=").next().unwrap_or_default().to_owned();
+        let mut talk = self.talk(now, Role::Callee, message::call_id(request), (local, remote));
+        talk.stage = Stage::Ringing;
+        talk.target = target;
+        talk.remote_tag = message::from_tag(request);
+        talk.remote_cseq = message::cseq(request).map(|(number, _)| number);
+        talk.invite = message::branch(request).unwrap_or_default();
+        talk.version = 1;
+        let agreed = talk.agree(theirs, &self.setup.laws);
+        self.talks.push(talk);
+        let call = self.talks.len() - 1;
+        self.servers[place].call = Some(call);
+        if !agreed {
+            return self.refuse(now, call, 488);
+        }
+        if self.manner.early_media {
+            let sdp = self.answer_to(call);
+            self.respond(now, place, 183, Some(sdp));
+            if self.manner.speaks {
+                self.talks[call].speak_from(now);
+            }
+        } else if self.manner.rings {
+            self.respond(now, place, 180, None);
+        }
+        if self.manner.reaction != Reaction::RingsOn {
+            self.talks[call].react_at = Some(now + self.manner.after);
+        }
+    }
+
+    pub(super) fn answer_to(&self, call: usize) -> String {
+        let talk = &self.talks[call];
+        talk.answer(self.media(talk.port), &self.setup.laws)
+    }
+
+    /// Picks up, or refuses, as its manner is.
+    pub(super) fn react(&mut self, now: Instant, call: usize) {
+        match self.manner.reaction {
+            Reaction::Answers => self.pick_up(now, call),
+            Reaction::Refuses(code) => self.refuse(now, call, code),
+            Reaction::RingsOn => {}
+        }
+    }
+
+    /// Answers a ringing call.
+    pub fn pick_up(&mut self, now: Instant, call: usize) {
+        let talks_for = self.manner.talks_for;
+        let speaks = self.manner.speaks;
+        let Some(place) = self.ringing(call) else { return };
+        let talk = &mut self.talks[call];
+        talk.stage = Stage::Talking;
+        talk.answered_at = Some(now);
+        talk.code = Some(200);
+        talk.unacknowledged = true;
+        talk.react_at = None;
+        talk.hang_up_at = talks_for.map(|duration| now + duration);
+        if speaks {
+            talk.speak_from(now);
+        }
+        let sdp = self.answer_to(call);
+        self.respond(now, place, 200, Some(sdp));
+    }
+
+    /// Refuses a ringing call.
+    pub(super) fn refuse(&mut self, now: Instant, call: usize, code: u16) {
+        let Some(place) = self.ringing(call) else { return };
+        self.respond(now, place, code, None);
+        let talk = &mut self.talks[call];
+        talk.code = Some(code);
+        talk.left = true;
+        talk.end(now, None);
+    }
+
+    /// The transaction of a call that rings here.
+    fn ringing(&self, call: usize) -> Option<usize> {
+        let talk = self.talks.get(call).filter(|talk| talk.stage == Stage::Ringing && talk.role == Role::Callee)?;
+        self.servers.iter().position(|server| server.branch == talk.invite && server.request.method == Method::Invite)
+    }
+
+    pub(super) fn respond(&mut self, now: Instant, place: usize, code: u16, sdp: Option<String>) {
+        let sent_by = self.setup.sent_by();
+        let contact = format!("<sip:{}@{sent_by}>", self.setup.contact_user());
+        let server = &self.servers[place];
+        let is_invite = server.request.method == Method::Invite;
+        let to = match (server.call, message::to_tag(&server.request)) {
+            (Some(call), None) => self.talks[call].local.clone(),
+            (_, Some(_)) => server.request.to_header().map(|to| to.value().to_owned()).unwrap_or_default(),
+            (None, None) => {
+                let to = server.request.to_header().map(|to| to.value().to_owned()).unwrap_or_default();
+                format!("{to};tag={}", server.branch.trim_start_matches("z9hG4bK"))
+            }
+        };
+        let response = message::answer(&server.request, code, &to, (is_invite && code < 300).then_some(&contact), sdp);
+        let bytes = bytes::Bytes::from(response);
+        self.servers[place].respond(now, code, bytes.clone());
+        self.send(bytes);
+    }
+
+    fn acknowledged(&mut self, now: Instant, branch: &str, ack: &Request) {
+        if let Some(server) = self.servers.iter_mut().find(|server| {
+            server.branch == branch && server.request.method == Method::Invite
+        }) {
+            server.acknowledged();
+            return;
+        }
+        let Some(call) = self.call_of(ack) else { return };
+        let number = message::cseq(ack).map(|(number, _)| number);
+        let of_invite = |server: &&mut Server| {
+            server.call == Some(call)
+                && server.request.method == Method::Invite
+                && message::cseq(&server.request).map(|(number, _)| number) == number
+        };
+        if let Some(server) = self.servers.iter_mut().find(of_invite) {
+            server.acknowledged();
+        }
+        let talk = &mut self.talks[call];
+        talk.unacknowledged = false;
+        if std::mem::take(&mut talk.wants_out) && talk.stage == Stage::Talking {
+            self.bye(now, call);
+        }
+    }
+
+    fn cancelled(&mut self, now: Instant, place: usize, branch: &str, request: &Request) {
+        let invite = self
+            .servers
+            .iter()
+            .position(|server| server.branch == branch && server.request.method == Method::Invite);
+        let Some(invite) = invite else { return self.respond(now, place, 481, None) };
+        let call = self.servers[invite].call;
+        self.servers[place].call = call;
+        self.respond(now, place, 200, None);
+        let Some(call) = call.filter(|_| !self.servers[invite].is_final()) else { return };
+        if self.manner.crosses_cancel {
+            return self.pick_up(now, call);
+        }
+        self.respond(now, invite, 487, None);
+        let talk = &mut self.talks[call];
+        talk.code = Some(487);
+        talk.end(now, reason(request));
+    }
+}

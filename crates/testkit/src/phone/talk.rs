@@ -1,0 +1,204 @@
+//! Talk: one call as a phone sees it.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::audio::{Ear, Law, Sound, Speech};
+use super::description::{Description, Hold};
+
+/// Packets come every 20 ms.
+const PACE: Duration = Duration::from_millis(20);
+
+/// Which end of a call a phone is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It dialled.
+    Caller,
+    /// It rang.
+    Callee,
+}
+
+/// Where a call stands, as the phone sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Dialled, nothing heard of it but 100.
+    Calling,
+    /// It rings, there or here.
+    Ringing,
+    /// Answered.
+    Talking,
+    /// Over.
+    Over,
+}
+
+/// One call of a phone.
+#[derive(Debug)]
+pub struct Talk {
+    /// Call-ID of the phone's dialog.
+    pub call_id: String,
+    /// Caller or callee.
+    pub role: Role,
+    /// Where it stands.
+    pub stage: Stage,
+    /// The final status of the INVITE; 408 when none came.
+    pub code: Option<u16>,
+    /// The Reason header of whatever ended it.
+    pub reason: Option<String>,
+    /// When it was dialled, or first rang.
+    pub began_at: Instant,
+    /// When the 200 was received or sent.
+    pub answered_at: Option<Instant>,
+    /// When it was over.
+    pub over_at: Option<Instant>,
+    /// Whether the phone itself ended it.
+    pub left: bool,
+    /// What was heard in it.
+    pub ear: Ear,
+    /// Statuses of the phone's own re-INVITEs, in order.
+    pub changes: Vec<u16>,
+    /// Whether anything got past the gate: a status other than a challenge or a refusal at the door.
+    pub admitted: bool,
+    pub(super) local: String,
+    pub(super) remote: String,
+    pub(super) remote_tag: Option<String>,
+    pub(super) target: String,
+    pub(super) cseq: u32,
+    pub(super) remote_cseq: Option<u32>,
+    pub(super) session: u64,
+    pub(super) version: u64,
+    /// The phone's own RTP port.
+    pub(super) port: u16,
+    pub(super) hold: Option<Hold>,
+    /// The hold before a change that is on its way.
+    pub(super) hold_before: Option<Hold>,
+    pub(super) theirs: Option<Description>,
+    pub(super) law: Law,
+    /// A CANCEL or BYE that waits until it may be sent.
+    pub(super) wants_out: bool,
+    /// A change that waits until it may be sent.
+    pub(super) wants_change: Option<Instant>,
+    pub(super) react_at: Option<Instant>,
+    pub(super) hang_up_at: Option<Instant>,
+    pub(super) speak_at: Option<Instant>,
+    /// The branch of the INVITE to answer, or of our own.
+    pub(super) invite: String,
+    /// Whether our 200 still waits for its ACK.
+    pub(super) unacknowledged: bool,
+    pub(super) sequence: u16,
+    pub(super) timestamp: u32,
+    pub(super) ssrc: u32,
+}
+
+impl Talk {
+    /// Whether audio is to be sent, by what both sides have said.
+    #[must_use]
+    pub fn sends(&self) -> bool {
+        let theirs = self.theirs.as_ref().is_some_and(|theirs| theirs.receives && !theirs.address.ip().is_unspecified());
+        theirs && self.hold != Some(Hold::Inactive) && self.stage != Stage::Over
+    }
+
+    /// Whether the phone itself holds the other side.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.hold.is_some()
+    }
+
+    /// Whether the other side holds this phone.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.theirs.as_ref().is_some_and(|theirs| !theirs.receives || theirs.address.ip().is_unspecified())
+    }
+
+    /// The phone's own description at present.
+    pub(super) fn description(&self, address: SocketAddr, laws: &[Law]) -> String {
+        let zero: SocketAddr = SocketAddr::from(([0, 0, 0, 0], address.port()));
+        let ours = Description {
+            address: if self.hold == Some(Hold::ZeroAddress) { zero } else { address },
+            sends: self.hold != Some(Hold::Inactive),
+            receives: !matches!(self.hold, Some(Hold::SendOnly | Hold::Inactive)),
+            laws: laws.to_vec(),
+        };
+        ours.render(self.session, self.version)
+    }
+
+    /// The phone's answer to what the other side has offered.
+    pub(super) fn answer(&self, address: SocketAddr, laws: &[Law]) -> String {
+        let theirs = self.theirs.as_ref();
+        let ours = Description {
+            address,
+            sends: self.hold != Some(Hold::Inactive) && theirs.is_none_or(|theirs| theirs.receives),
+            receives: self.hold.is_none() && theirs.is_none_or(|theirs| theirs.sends),
+            laws: common(theirs, laws),
+        };
+        ours.render(self.session, self.version)
+    }
+
+    /// Takes over what the other side says; false when nothing of it can be used.
+    pub(super) fn agree(&mut self, theirs: Description, laws: &[Law]) -> bool {
+        let Some(law) = common(Some(&theirs), laws).first().copied() else { return false };
+        self.law = law;
+        self.theirs = Some(theirs);
+        true
+    }
+
+    /// Begins or goes on to speak.
+    pub(super) fn speak_from(&mut self, now: Instant) {
+        self.speak_at = self.sends().then(|| self.speak_at.unwrap_or(now));
+    }
+
+    /// The next RTP packet when it is due, and where it goes.
+    pub(super) fn packet(&mut self, now: Instant, speech: &Speech) -> Option<(SocketAddr, Bytes)> {
+        let due = self.speak_at.filter(|due| *due <= now)?;
+        if !self.sends() {
+            self.speak_at = None;
+            return None;
+        }
+        self.speak_at = Some((due + PACE).max(now));
+        let mut packet = BytesMut::with_capacity(172);
+        packet.put_u8(0x80);
+        packet.put_u8(self.law.payload_type());
+        packet.put_u16(self.sequence);
+        packet.put_u32(self.timestamp);
+        packet.put_u32(self.ssrc);
+        packet.put_slice(speech.of(self.law));
+        self.sequence = self.sequence.wrapping_add(1);
+        self.timestamp = self.timestamp.wrapping_add(160);
+        Some((self.theirs.as_ref()?.address, packet.freeze()))
+    }
+
+    /// Hears a packet; `None` when it is none that a phone would play.
+    pub(super) fn hear(&mut self, now: Instant, packet: &[u8]) -> Option<Sound> {
+        let (header, payload) = packet.split_at_checked(12)?;
+        let law = Law::of_payload_type(header[1] & 0x7f).filter(|_| header[0] == 0x80)?;
+        let sound = Sound::of(law, payload);
+        self.ear.hear(now, sound);
+        Some(sound)
+    }
+
+    pub(super) fn end(&mut self, now: Instant, reason: Option<String>) {
+        if self.stage != Stage::Over {
+            self.stage = Stage::Over;
+            self.over_at = Some(now);
+            self.reason = reason;
+        }
+        self.speak_at = None;
+        self.react_at = None;
+        self.hang_up_at = None;
+        self.wants_change = None;
+        self.wants_out = false;
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        [self.react_at, self.hang_up_at, self.speak_at, self.wants_change].into_iter().flatten().min()
+    }
+}
+
+/// The codecs of both, in the order of the other side.
+fn common(theirs: Option<&Description>, laws: &[Law]) -> Vec<Law> {
+    match theirs {
+        Some(theirs) => theirs.laws.iter().copied().filter(|law| laws.contains(law)).collect(),
+        None => laws.to_vec(),
+    }
+}

@@ -1,0 +1,215 @@
+//! Handset: a phone of the world, with verbs that read like a story.
+
+use std::time::Duration;
+
+use super::World;
+use crate::phone::description::Hold;
+use crate::phone::talk::Stage;
+use crate::phone::{Manner, Phone, Reaction};
+
+/// Something a person does with a phone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Register.
+    Register,
+    /// End the registration.
+    Unregister,
+    /// Call a number.
+    Dial(String),
+    /// Pick up what rings.
+    PickUp,
+    /// End the newest call, in whatever way its stage asks for.
+    HangUp,
+    /// Hold the other side.
+    Hold(Hold),
+    /// Take it back.
+    Resume,
+    /// Unplug the phone.
+    Vanish,
+}
+
+/// A phone in somebody's hand.
+pub struct Handset<'a> {
+    world: &'a mut World,
+    place: usize,
+}
+
+impl World {
+    /// The phone with this name.
+    ///
+    /// # Panics
+    /// There is none.
+    pub fn phone(&mut self, name: &str) -> Handset<'_> {
+        let place = self.place(name);
+        Handset { world: self, place }
+    }
+
+    pub(super) fn place(&self, name: &str) -> usize {
+        *self.names.get(name).unwrap_or_else(|| panic!("no phone {name}"))
+    }
+
+    /// Lets a phone do something.
+    pub fn perform(&mut self, name: &str, verb: &Verb) {
+        let (place, now) = (self.place(name), self.clock.now());
+        let phone = &mut self.phones[place];
+        match verb {
+            Verb::Register => phone.register(now, phone.setup.expires),
+            Verb::Unregister => phone.register(now, 0),
+            Verb::Dial(number) => drop(phone.dial(now, number)),
+            Verb::PickUp => {
+                if let Some(call) = newest(phone, |stage| stage == Stage::Ringing) {
+                    phone.pick_up(now, call);
+                }
+            }
+            Verb::HangUp => {
+                if let Some(call) = newest(phone, |stage| stage != Stage::Over) {
+                    phone.hang_up(now, call);
+                }
+            }
+            Verb::Hold(hold) => phone.hold(now, *hold),
+            Verb::Resume => phone.resume(now),
+            Verb::Vanish => phone.vanish(now),
+        }
+        self.settle_phone(place);
+    }
+}
+
+fn newest(phone: &Phone, wanted: impl Fn(Stage) -> bool) -> Option<usize> {
+    phone.talks.iter().rposition(|talk| wanted(talk.stage))
+}
+
+impl Handset<'_> {
+    fn does(self, verb: &Verb) -> Self {
+        let name = self.world.phones[self.place].setup.name.clone();
+        self.world.perform(&name, verb);
+        self
+    }
+
+    fn manner(self, change: impl FnOnce(&mut Manner)) -> Self {
+        change(&mut self.world.phones[self.place].manner);
+        self
+    }
+
+    /// The phone itself.
+    pub fn phone(self, work: impl FnOnce(&mut Phone, std::time::Instant)) {
+        let now = self.world.clock.now();
+        work(&mut self.world.phones[self.place], now);
+        self.world.settle_phone(self.place);
+    }
+
+    /// Registers.
+    pub fn registers(self) -> Self {
+        self.does(&Verb::Register)
+    }
+
+    /// Ends its registration.
+    pub fn unregisters(self) -> Self {
+        self.does(&Verb::Unregister)
+    }
+
+    /// Calls a number.
+    pub fn dials(self, number: &str) -> Self {
+        self.does(&Verb::Dial(number.to_owned()))
+    }
+
+    /// Picks up what rings.
+    pub fn picks_up(self) -> Self {
+        self.does(&Verb::PickUp)
+    }
+
+    /// Ends the newest call.
+    pub fn hangs_up(self) -> Self {
+        self.does(&Verb::HangUp)
+    }
+
+    /// Gives up a call that nobody has answered; the same as hanging up.
+    pub fn cancels(self) -> Self {
+        self.does(&Verb::HangUp)
+    }
+
+    /// Holds the other side, which still hears this phone.
+    pub fn holds(self) -> Self {
+        self.does(&Verb::Hold(Hold::SendOnly))
+    }
+
+    /// Holds the other side in another way.
+    pub fn holds_with(self, hold: Hold) -> Self {
+        self.does(&Verb::Hold(hold))
+    }
+
+    /// Takes the other side back.
+    pub fn resumes(self) -> Self {
+        self.does(&Verb::Resume)
+    }
+
+    /// Is unplugged.
+    pub fn vanishes(self) -> Self {
+        self.does(&Verb::Vanish)
+    }
+
+    /// From now on it answers calls after so many milliseconds.
+    pub fn answers_after(self, ms: u64) -> Self {
+        self.manner(|manner| {
+            manner.reaction = Reaction::Answers;
+            manner.after = Duration::from_millis(ms);
+        })
+    }
+
+    /// From now on nobody answers.
+    pub fn rings_on(self) -> Self {
+        self.manner(|manner| manner.reaction = Reaction::RingsOn)
+    }
+
+    /// From now on it is busy.
+    pub fn is_busy(self) -> Self {
+        self.refuses(486, 0)
+    }
+
+    /// From now on it declines calls after having rung for a second.
+    pub fn declines(self) -> Self {
+        self.refuses(603, 1_000)
+    }
+
+    /// From now on it refuses calls with a status after so many milliseconds.
+    pub fn refuses(self, code: u16, ms: u64) -> Self {
+        self.manner(|manner| {
+            manner.reaction = Reaction::Refuses(code);
+            manner.after = Duration::from_millis(ms);
+        })
+    }
+
+    /// From now on it speaks before it answers.
+    pub fn speaks_early(self) -> Self {
+        self.manner(|manner| manner.early_media = true)
+    }
+
+    /// From now on it says nothing while it rings.
+    pub fn rings_silently(self) -> Self {
+        self.manner(|manner| manner.rings = false)
+    }
+
+    /// From now on it never acknowledges.
+    pub fn never_acknowledges(self) -> Self {
+        self.manner(|manner| manner.acknowledges = false)
+    }
+
+    /// From now on it refuses every re-INVITE.
+    pub fn refuses_changes(self) -> Self {
+        self.manner(|manner| manner.refuses_changes = true)
+    }
+
+    /// From now on it answers a call at the moment it is withdrawn, so that 200 and CANCEL cross.
+    pub fn crosses_cancels(self) -> Self {
+        self.manner(|manner| manner.crosses_cancel = true)
+    }
+
+    /// From now on it hangs up after so many milliseconds of talk.
+    pub fn talks_for(self, ms: u64) -> Self {
+        self.manner(|manner| manner.talks_for = Some(Duration::from_millis(ms)))
+    }
+
+    /// From now on no audio leaves it.
+    pub fn is_mute(self) -> Self {
+        self.manner(|manner| manner.speaks = false)
+    }
+}
