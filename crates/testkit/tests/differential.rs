@@ -38,9 +38,17 @@ fn text(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
 }
 
+/// Where our reader objects. The position within the header is its own affair.
+fn complaint(error: &sip::Error) -> String {
+    match error {
+        sip::Error::Malformed { header, .. } => (*header).to_owned(),
+        other => other.to_string(),
+    }
+}
+
 /// What we read; the error when the message is not to be acted upon.
 fn ours(bytes: &Bytes) -> Result<Reading, String> {
-    let message = Message::parse_datagram(bytes.clone()).map_err(|error| format!("dropped: {error}"))?;
+    let message = Message::parse_datagram(bytes.clone()).map_err(|error| format!("dropped: {}", complaint(&error)))?;
     let (start, valid, (from, to, call_id, cseq)) = match &message {
         Message::Request(request) => (
             format!("{} {}", text(request.method().as_bytes()), text(request.uri().as_bytes())),
@@ -53,7 +61,7 @@ fn ours(bytes: &Bytes) -> Result<Reading, String> {
             (response.from(), response.to(), response.call_id(), response.cseq()),
         ),
     };
-    valid.map_err(|error| format!("refused: {error}"))?;
+    valid.map_err(|error| format!("refused: {}", complaint(&error)))?;
     let headers = message.headers();
     let read = |error: sip::Error| error.to_string();
     let (from, to, cseq) = (from.map_err(read)?, to.map_err(read)?, cseq.map_err(read)?);
@@ -91,16 +99,12 @@ fn theirs(bytes: &Bytes) -> Result<Reading, String> {
         SipMessage::Request(request) => format!("{} {}", request.method, request.uri),
         SipMessage::Response(response) => response.status_code.code().to_string(),
     };
-    let unreadable = |header: &str| format!("refused: {header}");
-    let typed = |header: &str, error: rsip::Error| {
-        let _ = error;
-        unreadable(header)
-    };
-    let via = message.via_header().map_err(|error| typed("Via", error))?.typed().map_err(|error| typed("Via", error))?;
-    let from = message.from_header().map_err(|error| typed("From", error))?.typed().map_err(|error| typed("From", error))?;
-    let to = message.to_header().map_err(|error| typed("To", error))?.typed().map_err(|error| typed("To", error))?;
-    let cseq = message.cseq_header().map_err(|error| typed("CSeq", error))?.typed().map_err(|error| typed("CSeq", error))?;
-    let call_id = message.call_id_header().map_err(|error| typed("Call-ID", error))?.value().to_owned();
+    let refused = |header: &'static str| move |_: rsip::Error| format!("refused: {header}");
+    let via = message.via_header().and_then(|via| via.typed()).map_err(refused("Via"))?;
+    let from = message.from_header().and_then(|from| from.typed()).map_err(refused("From"))?;
+    let to = message.to_header().and_then(|to| to.typed()).map_err(refused("To"))?;
+    let cseq = message.cseq_header().and_then(|cseq| cseq.typed()).map_err(refused("CSeq"))?;
+    let call_id = message.call_id_header().map_err(refused("Call-ID"))?.value().to_owned();
     let contacts: Vec<String> = message
         .contact_headers()
         .into_iter()
