@@ -23,7 +23,9 @@
 //! ```
 
 pub mod builder;
+pub mod dialog;
 pub mod digest;
+pub mod endpoint;
 pub mod error;
 pub mod flow;
 pub mod header;
@@ -35,6 +37,11 @@ pub mod transaction;
 pub mod uri;
 
 pub use builder::{RequestBuilder, ResponseBuilder, reason_phrase};
+pub use dialog::Dialog;
+pub use endpoint::{
+    Admission, ClientId, ContactPolicy, Counts, DialogId, Endpoint, EndpointConfig, Event, Failure, Gate,
+    OutgoingRequest, Reply, Scope, ServerId,
+};
 pub use error::Error;
 pub use flow::{Flow, Transmit, Transport};
 pub use header::{Header, Name};

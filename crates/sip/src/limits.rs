@@ -23,3 +23,12 @@ pub const NONCE_LIFETIME_MS: u64 = 300_000;
 
 /// Most nonces whose use counts are remembered; beyond it the oldest become stale early.
 pub const NONCES: usize = 65_536;
+
+/// Most transactions at once, of both kinds together; beyond it new requests get 503.
+pub const TRANSACTIONS: usize = 500_000;
+
+/// Most dialogs at once; beyond it new INVITEs get 503.
+pub const DIALOGS: usize = 200_000;
+
+/// Most dialogs that one INVITE of ours may make by forking.
+pub const FORKS: usize = 16;

@@ -1,0 +1,234 @@
+//! Dialogs (RFC 3261 §12): what two user agents remember of each other between requests.
+//!
+//! ```text
+//!          101–199 with To tag                2xx
+//!   ┌────┐ ───────────────────▶ ┌───────┐ ─────────▶ ┌───────────┐  BYE sent   ┌────────┐
+//!   │ –  │                      │ Early │            │ Confirmed │ ──────────▶ │ Ending │
+//!   └────┘ ───────────────────────────────── 2xx ──▶ └───────────┘             └────────┘
+//!                                   │ 300–699              │ BYE answered           │ BYE answered or given up
+//!                                   ▼                      ▼                        ▼
+//!                                  gone                   gone                     gone
+//! ```
+//!
+//! A dialog belongs to one flow: requests inside it travel where its messages came from, whatever Contact and Route say.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::builder::RequestBuilder;
+use crate::error::Error;
+use crate::flow::Flow;
+use crate::header::{CSeq, CallId, ContactValue, From, MaxForwards, Name, NameAddr, RecordRoute, Route, To, Via};
+use crate::message::{Headers, Request, Response};
+use crate::method::Method;
+use crate::uri::Uri;
+
+/// Hops a request inside a dialog may take.
+const HOPS: u8 = 70;
+
+/// How far a dialog has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stage {
+    /// The INVITE is not answered finally.
+    Early,
+    /// Answered with a 2xx.
+    Confirmed,
+    /// Our BYE is on its way; nothing but BYE is taken any more.
+    Ending,
+}
+
+/// One dialog, seen from our end.
+#[derive(Clone, Debug)]
+pub struct Dialog {
+    pub(crate) stage: Stage,
+    pub(crate) call_id: Bytes,
+    pub(crate) local: NameAddr,
+    pub(crate) local_tag: Bytes,
+    pub(crate) remote: NameAddr,
+    pub(crate) remote_tag: Bytes,
+    pub(crate) target: Uri,
+    pub(crate) routes: Vec<NameAddr>,
+    pub(crate) flow: Flow,
+    pub(crate) local_cseq: u32,
+    /// Number of our last INVITE.
+    pub(crate) invite_cseq: u32,
+    /// Empty until the peer has sent a request (§12.1.2).
+    pub(crate) remote_cseq: Option<u32>,
+    /// The ACK for the last 2xx we got, for when the 2xx comes again.
+    pub(crate) acknowledged: Option<(u32, Bytes)>,
+    /// Whether an INVITE of ours inside the dialog waits for its final answer (§14.1).
+    pub(crate) inviting: bool,
+    /// Whether an INVITE of the peer waits for ours (§14.2).
+    pub(crate) invited: bool,
+    /// Our 2xx, repeated until the ACK comes.
+    pub(crate) answer: Option<Answer>,
+}
+
+/// A 2xx to INVITE that waits for its ACK (§13.3.1.4).
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) response: Bytes,
+    pub(crate) flow: Flow,
+    pub(crate) cseq: u32,
+    pub(crate) resend_at: Instant,
+    pub(crate) interval: std::time::Duration,
+    pub(crate) give_up_at: Instant,
+}
+
+impl Dialog {
+    /// The dialog of an INVITE that came in (§12.1.1), before it is answered.
+    pub(crate) fn of_request(
+        request: &Request,
+        flow: Flow,
+        local_tag: &[u8],
+        local_cseq: u32,
+    ) -> Result<Dialog, Error> {
+        let remote = request.from()?;
+        let target = contact(request.headers()).unwrap_or_else(|| remote.uri.clone());
+        let routes = route_set(request.headers())?;
+        Ok(Dialog {
+            stage: Stage::Early,
+            call_id: request.call_id()?,
+            local: request.to()?.with_tag(local_tag),
+            local_tag: Bytes::copy_from_slice(local_tag),
+            remote_tag: remote.tag().unwrap_or_default(),
+            remote,
+            target,
+            routes,
+            flow,
+            local_cseq,
+            invite_cseq: local_cseq,
+            remote_cseq: Some(request.cseq()?.number),
+            acknowledged: None,
+            inviting: false,
+            invited: true,
+            answer: None,
+        })
+    }
+
+    /// The dialog that an answer to our INVITE makes (§12.1.2). `request` is the INVITE.
+    pub(crate) fn of_response(request: &Request, response: &Response, flow: Flow) -> Result<Dialog, Error> {
+        let local = request.from()?;
+        let remote = response.to()?;
+        let mut dialog = Dialog {
+            stage: Stage::Early,
+            call_id: request.call_id()?,
+            local_tag: local.tag().unwrap_or_default(),
+            local,
+            remote_tag: remote.tag().unwrap_or_default(),
+            remote,
+            target: request.uri().clone(),
+            routes: Vec::new(),
+            flow,
+            local_cseq: request.cseq()?.number,
+            invite_cseq: request.cseq()?.number,
+            remote_cseq: None,
+            acknowledged: None,
+            inviting: false,
+            invited: false,
+            answer: None,
+        };
+        dialog.learn(response)?;
+        Ok(dialog)
+    }
+
+    /// Takes target and route set from an answer; of a confirmed dialog only the target changes (§12.2.1.2, §13.2.2.4).
+    pub(crate) fn learn(&mut self, response: &Response) -> Result<(), Error> {
+        if let Some(target) = contact(response.headers()) {
+            self.target = target;
+        }
+        if self.stage == Stage::Early {
+            let mut routes = route_set(response.headers())?;
+            routes.reverse();
+            self.routes = routes;
+            if response.code() >= 200 {
+                self.stage = Stage::Confirmed;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the target from a request that refreshes it (§12.2.2).
+    pub(crate) fn refresh(&mut self, request: &Request) {
+        if matches!(request.method(), Method::Invite | Method::Update)
+            && let Some(target) = contact(request.headers())
+        {
+            self.target = target;
+        }
+    }
+
+    /// Whether a request of the peer is in order: its CSeq is higher than any before (§12.2.2).
+    pub(crate) fn takes(&mut self, cseq: &CSeq) -> bool {
+        let in_order = self.remote_cseq.is_none_or(|last| cseq.number > last);
+        if in_order {
+            self.remote_cseq = Some(cseq.number);
+        }
+        in_order
+    }
+
+    /// Begins a request inside the dialog (§12.2.1.1): Request-URI, Via, Route, From, To, Call-ID, CSeq.
+    pub(crate) fn request(&self, method: Method, number: u32, via: &Via) -> RequestBuilder {
+        // A first hop without `lr` wants its own address as the Request-URI, and the target at the end (§12.2.1.1).
+        let strict = self.routes.first().filter(|first| !first.uri.has_param("lr"));
+        let uri = strict.map_or(&self.target, |first| &first.uri);
+        let mut builder = RequestBuilder::new(method.clone(), uri).header(via).header(&MaxForwards(HOPS));
+        for route in self.routes.iter().skip(usize::from(strict.is_some())) {
+            builder = builder.header(&Route(route.clone()));
+        }
+        if strict.is_some() {
+            builder = builder.header(&Route(NameAddr::new(self.target.clone())));
+        }
+        builder
+            .header(&From(self.local.clone()))
+            .header(&To(self.remote.clone()))
+            .header(&CallId(self.call_id.clone()))
+            .header(&CSeq { number, method })
+    }
+
+    /// How far it has come.
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// The Call-ID.
+    pub fn call_id(&self) -> &Bytes {
+        &self.call_id
+    }
+
+    /// Our tag.
+    pub fn local_tag(&self) -> &Bytes {
+        &self.local_tag
+    }
+
+    /// The peer's tag; empty for a peer of RFC 2543.
+    pub fn remote_tag(&self) -> &Bytes {
+        &self.remote_tag
+    }
+
+    /// Where the peer wants requests addressed to.
+    pub fn target(&self) -> &Uri {
+        &self.target
+    }
+
+    /// The flow it lives on.
+    pub fn flow(&self) -> &Flow {
+        &self.flow
+    }
+}
+
+/// The URI of the first Contact, when it is one we can address.
+fn contact(headers: &Headers) -> Option<Uri> {
+    match headers.typed::<ContactValue>()?.ok()? {
+        ContactValue::Address(address) if address.uri.is_sip() => Some(address.uri.without_headers()),
+        _ => None,
+    }
+}
+
+/// The Record-Route values in the order of the message (§12.1.1).
+fn route_set(headers: &Headers) -> Result<Vec<NameAddr>, Error> {
+    if !headers.contains(&Name::RecordRoute) {
+        return Ok(Vec::new());
+    }
+    headers.typed_all::<RecordRoute>().map(|route| route.map(|route| route.0)).collect()
+}

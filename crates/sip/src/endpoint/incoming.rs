@@ -1,0 +1,316 @@
+//! Requests that come in: retransmission, ACK, CANCEL, in a dialog, or new.
+
+use std::time::Instant;
+
+use super::Endpoint;
+use super::config::{Admission, ContactPolicy, DialogId, Event, Gate, Reply, Scope, ServerId};
+use super::keys::{merge_key, server_key};
+use super::stateless::reply_to;
+use super::table::{Server, ServerMachine, ServerOutput};
+use super::timers::Timer;
+use crate::dialog::{Answer, Dialog, Stage};
+use crate::error::Error;
+use crate::flow::Flow;
+use crate::header::{Header, Name, Reason, RetryAfter, TokenList, Unsupported};
+use crate::message::Request;
+use crate::method::Method;
+use crate::transaction::{InviteServer, Server as OtherServer};
+
+/// What we can do when a request requires it (RFC 3261 §8.2.2.3).
+const EXTENSIONS: [&str; 0] = [];
+
+impl<I> Endpoint<I> {
+    pub(super) fn handle_request(&mut self, now: Instant, flow: Flow, request: Request, gate: &mut impl Gate<I>) {
+        if let Err(error) = request.validate() {
+            self.refuse(flow, &request, &Reply::new(error.status()));
+            return;
+        }
+        let (Ok(key), Ok(merge_key)) = (server_key(&request, request.method()), merge_key(&request)) else { return };
+        if let Some(id) = self.servers.find(&key) {
+            return self.again(now, id, request);
+        }
+        match request.method() {
+            Method::Ack => self.acked(&request),
+            Method::Cancel => self.cancelled(now, flow, &request),
+            _ if !request.uri().is_sip() => self.refuse(flow, &request, &Reply::new(416)),
+            _ if request.max_forwards() == Some(0) => self.refuse(flow, &request, &Reply::new(483)),
+            _ if request.to().is_ok_and(|to| to.has_tag()) => self.in_a_dialog(now, flow, request, key, gate),
+            _ if self.servers.is_merged(&merge_key) => self.refuse(flow, &request, &Reply::new(482)),
+            _ => self.new_request(now, flow, request, (key, merge_key), gate),
+        }
+    }
+
+    /// The same request once more, or the ACK of a refusal. An ACK that carries its INVITE's branch may also belong to
+    /// a 2xx of ours.
+    fn again(&mut self, now: Instant, id: ServerId, request: Request) {
+        let Some(server) = self.servers.get_mut(id) else { return };
+        match (&mut server.machine, request.method()) {
+            (ServerMachine::Invite(machine), Method::Ack) => {
+                machine.handle_ack(now);
+                self.drain_server(id);
+                self.acked(&request);
+            }
+            (machine, _) => {
+                machine.handle_request_again(now);
+                self.drain_server(id);
+            }
+        }
+    }
+
+    /// The dialog a request names.
+    fn dialog_of(&self, request: &Request) -> Option<DialogId> {
+        let local_tag = request.to().ok()?.tag()?;
+        let remote_tag = request.from().ok()?.tag().unwrap_or_default();
+        self.dialogs.find(&request.call_id().ok()?, local_tag, remote_tag)
+    }
+
+    /// An ACK finds the 2xx it acknowledges, or nobody cares.
+    fn acked(&mut self, request: &Request) {
+        let Some(id) = self.dialog_of(request) else { return };
+        let (Some(dialog), Ok(cseq)) = (self.dialogs.get_mut(id), request.cseq()) else { return };
+        if let Some(answer) = dialog.answer.take_if(|answer| answer.cseq == cseq.number) {
+            self.deadlines.clear(Timer::Answer(id), Some(answer.resend_at.min(answer.give_up_at)));
+            self.events.push_back(Event::Acked { dialog: id, request: request.clone() });
+        }
+    }
+
+    /// CANCEL (RFC 3261 §9.2). It is answered without a transaction: any copy gets the same answer.
+    fn cancelled(&mut self, now: Instant, flow: Flow, request: &Request) {
+        let found = server_key(request, &Method::Invite).ok().and_then(|key| self.servers.find(&key));
+        let Some((id, server)) = found.and_then(|id| Some((id, self.servers.get_mut(id)?))) else {
+            return self.refuse(flow, request, &Reply::new(481));
+        };
+        let (dialog, tag, waiting) = (server.dialog, server.tag.clone(), server.request.is_some());
+        let ok = self.render(&flow, request, &tag, &Reply::new(200));
+        if let Some(reply_to) = reply_to(flow, request) {
+            self.transmit(reply_to, ok.bytes().clone());
+        }
+        if let (true, Some(dialog)) = (waiting, dialog)
+            && self.respond(now, id, Reply::new(487)).is_ok()
+        {
+            let reason = request.headers().typed::<Reason>().and_then(Result::ok);
+            self.events.push_back(Event::Cancelled { id, dialog, reason });
+        }
+    }
+
+    /// A request with a To tag (RFC 3261 §12.2.2). Its ids and the dialog's flow together are its credentials; from
+    /// another flow the gate is asked, and the dialog then follows.
+    fn in_a_dialog(&mut self, now: Instant, flow: Flow, request: Request, key: Box<[u8]>, gate: &mut impl Gate<I>) {
+        let Some(id) = self.dialog_of(&request) else {
+            return self.refuse(flow, &request, &Reply::new(481));
+        };
+        let Some(dialog) = self.dialogs.get(id) else { return };
+        if dialog.flow != flow {
+            match gate.admit(now, &flow, &request, Scope::Dialog) {
+                Admission::Pass(_) => {}
+                Admission::Refuse(reply) => return self.refuse(flow, &request, &reply),
+                Admission::Drop => return,
+            }
+        }
+        let full = self.is_full();
+        let retry = RetryAfter::new(self.names.below(11)).to_bytes();
+        let Some(dialog) = self.dialogs.get_mut(id) else { return };
+        let (Ok(cseq), method) = (request.cseq(), request.method().clone()) else { return };
+        let refusal = match &method {
+            Method::Bye if dialog.stage == Stage::Ending => Some(Reply::new(200)),
+            _ if dialog.stage == Stage::Ending => Some(Reply::new(481)),
+            Method::Invite if dialog.inviting => Some(Reply::new(491)),
+            Method::Invite if dialog.invited => Some(Reply::new(500).header(Name::RetryAfter, retry)),
+            // What ends a call is taken even when everything is full.
+            Method::Bye => None,
+            _ if full => Some(Reply::new(503).header(Name::RetryAfter, retry)),
+            _ => None,
+        };
+        if let Some(reply) = refusal {
+            return self.refuse(flow, &request, &reply);
+        }
+        if !dialog.takes(&cseq) {
+            return self.refuse(flow, &request, &Reply::new(500));
+        }
+        if let Some(unsupported) = unsupported(&request) {
+            return self.refuse(flow, &request, &unsupported);
+        }
+        dialog.flow = flow;
+        dialog.refresh(&request);
+        dialog.invited |= method == Method::Invite;
+        let tag = dialog.local_tag.clone();
+        let Some(server) = self.server(now, flow, &request, (key, None), tag, (Some(id), true)) else { return };
+        self.events.push_back(Event::InDialog { id: server, dialog: id, request, flow });
+    }
+
+    /// A request that begins something.
+    fn new_request(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        request: Request,
+        (key, merge_key): (Box<[u8]>, Box<[u8]>),
+        gate: &mut impl Gate<I>,
+    ) {
+        if self.is_full() {
+            return self.refuse_overloaded(flow, &request);
+        }
+        let identity = match gate.admit(now, &flow, &request, Scope::OutOfDialog) {
+            Admission::Pass(identity) => identity,
+            Admission::Refuse(reply) => return self.refuse(flow, &request, &reply),
+            Admission::Drop => return,
+        };
+        if let Some(reply) = unsupported(&request) {
+            return self.refuse(flow, &request, &reply);
+        }
+        let keys = (key, Some(merge_key));
+        if *request.method() != Method::Invite {
+            let tag = self.names.stateless_tag(&request);
+            if let Some(id) = self.server(now, flow, &request, keys, tag, (None, false)) {
+                self.events.push_back(Event::Request { id, request, flow, identity });
+            }
+            return;
+        }
+        let (tag, cseq) = (self.names.tag(), self.names.first_cseq());
+        let dialog = match Dialog::of_request(&request, flow, &tag, cseq) {
+            Ok(dialog) => self.dialogs.insert(dialog),
+            Err(error) => return self.refuse(flow, &request, &Reply::new(error.status())),
+        };
+        match self.server(now, flow, &request, keys, tag, (Some(dialog), false)) {
+            Some(id) => self.events.push_back(Event::Invite { id, dialog, request, flow, identity }),
+            None => self.forget(dialog),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.servers.len() + self.clients.len() >= self.config.max_transactions
+            || self.dialogs.len() >= self.config.max_dialogs
+    }
+
+    /// Makes a server transaction; an INVITE is answered 100 at once.
+    fn server(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        request: &Request,
+        (key, merge_key): (Box<[u8]>, Option<Box<[u8]>>),
+        tag: bytes::Bytes,
+        (dialog, in_dialog): (Option<DialogId>, bool),
+    ) -> Option<ServerId> {
+        let reliable = flow.transport.is_reliable();
+        let timers = &self.config.timers;
+        let invite = *request.method() == Method::Invite;
+        let machine = match invite {
+            true => ServerMachine::Invite(InviteServer::new(now, timers, reliable)),
+            false => ServerMachine::Other(OtherServer::new(now, timers, reliable)),
+        };
+        let id = self.servers.insert(Server {
+            machine,
+            request: Some(request.clone()),
+            reply_to: reply_to(flow, request)?,
+            tag,
+            dialog,
+            in_dialog,
+            key,
+            merge_key,
+            due: None,
+        });
+        if invite {
+            let _ = self.respond(now, id, Reply::new(100));
+        }
+        Some(id)
+    }
+
+    /// Answers a request. Provisional answers and 2xx to an INVITE carry the dialog's tag and our Contact; a 2xx is
+    /// repeated until its ACK comes.
+    ///
+    /// # Errors
+    /// The request has its final answer already, or is unknown.
+    pub fn respond(&mut self, now: Instant, id: ServerId, mut reply: Reply) -> Result<(), Error> {
+        const GONE: Error = Error::Misuse { what: "an answer to a request that waits for none" };
+        let server = self.servers.get_mut(id).ok_or(GONE)?;
+        let request = server.request.clone().ok_or(GONE)?;
+        let (reply_to, tag, dialog, in_dialog) = (server.reply_to, server.tag.clone(), server.dialog, server.in_dialog);
+        let invite = *request.method() == Method::Invite;
+        if invite && (101..300).contains(&reply.code) {
+            reply.contact = ContactPolicy::Dialog;
+        }
+        let response = self.render(&reply_to, &request, &tag, &reply).bytes().clone();
+        if let Some(server) = self.servers.get_mut(id) {
+            if reply.code >= 200 {
+                server.request = None;
+            }
+            server.machine.respond(now, reply.code, response.clone());
+        }
+        self.drain_server(id);
+        if reply.code >= 200
+            && let Some(dialog) = dialog
+        {
+            self.answered(now, dialog, &request, (reply.code, response, reply_to), in_dialog);
+        }
+        Ok(())
+    }
+
+    /// What a final answer of ours does to the dialog.
+    fn answered(
+        &mut self,
+        now: Instant,
+        id: DialogId,
+        request: &Request,
+        (code, response, flow): (u16, bytes::Bytes, Flow),
+        in_dialog: bool,
+    ) {
+        let Some(dialog) = self.dialogs.get_mut(id) else { return };
+        match (request.method(), code) {
+            (Method::Invite, 200..=299) => {
+                dialog.stage = Stage::Confirmed;
+                dialog.invited = false;
+                let timers = &self.config.timers;
+                let Ok(cseq) = request.cseq() else { return };
+                let answer = Answer {
+                    response,
+                    flow,
+                    cseq: cseq.number,
+                    resend_at: now + timers.t1,
+                    interval: timers.t1,
+                    give_up_at: now + timers.t1 * 64,
+                };
+                let old = dialog.answer.take().map(|answer| answer.resend_at.min(answer.give_up_at));
+                let next = answer.resend_at.min(answer.give_up_at);
+                dialog.answer = Some(answer);
+                self.deadlines.set(Timer::Answer(id), old, Some(next));
+            }
+            (Method::Invite, _) if in_dialog => dialog.invited = false,
+            (Method::Invite, _) | (Method::Bye, _) => self.forget(id),
+            _ => {}
+        }
+    }
+
+    /// Carries out what a server machine asks for.
+    pub(super) fn drain_server(&mut self, id: ServerId) {
+        while let Some(server) = self.servers.get_mut(id) {
+            match server.machine.poll_output() {
+                Some(ServerOutput::Send(bytes)) => {
+                    let flow = server.reply_to;
+                    self.transmit(flow, bytes);
+                }
+                Some(ServerOutput::Terminated) => {
+                    if let Some(server) = self.servers.remove(id) {
+                        self.deadlines.clear(Timer::Server(id), server.due);
+                    }
+                }
+                None => break,
+            }
+        }
+        self.schedule_server(id);
+    }
+}
+
+/// 420 when the request requires what we do not know (RFC 3261 §8.2.2.3).
+fn unsupported(request: &Request) -> Option<Reply> {
+    let required = request.headers().tokens(&Name::Require).ok()?;
+    let unknown: Vec<_> = required
+        .iter()
+        .filter(|word| !EXTENSIONS.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes())))
+        .cloned()
+        .collect();
+    if unknown.is_empty() {
+        return None;
+    }
+    Some(Reply::new(420).header(Name::Unsupported, Unsupported(TokenList(unknown)).to_bytes()))
+}

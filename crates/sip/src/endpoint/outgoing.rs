@@ -1,0 +1,260 @@
+//! Requests of ours: INVITE, ACK, CANCEL, and everything inside a dialog.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::Endpoint;
+use super::config::{ClientId, DialogId, OutgoingRequest};
+use super::table::{Cancel, Client, ClientMachine, Purpose};
+use crate::builder::RequestBuilder;
+use crate::dialog::Stage;
+use crate::error::Error;
+use crate::flow::Flow;
+use crate::header::{CSeq, CallId, From, Header, MaxForwards, Name, Reason, Route, To, Via};
+use crate::message::Request;
+use crate::method::Method;
+use crate::transaction::{Client as OtherClient, InviteClient};
+use crate::uri::Host;
+
+/// What an INVITE of ours says we take.
+const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS";
+
+impl<I> Endpoint<I> {
+    /// Sends an INVITE outside of a dialog. Each To tag that answers makes a dialog.
+    ///
+    /// # Errors
+    /// There are too many transactions already.
+    pub fn invite(&mut self, now: Instant, outgoing: OutgoingRequest) -> Result<ClientId, Error> {
+        let purpose = Purpose::Invite { dialogs: Vec::new(), cancel: Cancel::No, answered: false };
+        self.send_new(now, outgoing, purpose)
+    }
+
+    /// Sends any other request outside of a dialog.
+    ///
+    /// # Errors
+    /// There are too many transactions already.
+    pub fn request(&mut self, now: Instant, outgoing: OutgoingRequest) -> Result<ClientId, Error> {
+        if matches!(outgoing.method, Method::Invite | Method::Ack | Method::Cancel) {
+            return Err(Error::Misuse { what: "INVITE, ACK and CANCEL have their own functions" });
+        }
+        self.send_new(now, outgoing, Purpose::Alone)
+    }
+
+    fn send_new(&mut self, now: Instant, outgoing: OutgoingRequest, purpose: Purpose) -> Result<ClientId, Error> {
+        if self.servers.len() + self.clients.len() >= self.config.max_transactions {
+            return Err(Error::Misuse { what: "too many transactions" });
+        }
+        let id = self.clients.next_id();
+        let (flow, method) = (outgoing.flow, outgoing.method.clone());
+        let branch = self.names.branch(id);
+        let tag = self.names.tag();
+        let call_id = outgoing.call_id.unwrap_or_else(|| self.names.call_id());
+        let mut builder = RequestBuilder::new(method.clone(), &outgoing.uri)
+            .header(&self.via(&flow, &branch))
+            .header(&MaxForwards(outgoing.max_forwards));
+        for route in outgoing.route {
+            builder = builder.header(&Route(route));
+        }
+        builder = builder
+            .header(&From(outgoing.from.with_tag(&tag)))
+            .header(&To(outgoing.to))
+            .header(&CallId(call_id))
+            .header(&CSeq { number: 1, method: method.clone() });
+        let request = self.finish(builder, &flow, &method, &outgoing.headers, outgoing.body);
+        self.start(now, id, Started { request, branch, flow, purpose });
+        Ok(id)
+    }
+
+    /// Sends a request inside a dialog. BYE ends it.
+    ///
+    /// # Errors
+    /// The dialog is unknown, is not confirmed, or waits for the answer to another INVITE.
+    pub fn in_dialog(
+        &mut self,
+        now: Instant,
+        id: DialogId,
+        method: Method,
+        headers: Vec<(Name, Bytes)>,
+        body: Option<(String, Bytes)>,
+    ) -> Result<ClientId, Error> {
+        let dialog = self.dialogs.get_mut(id).ok_or(Error::Misuse { what: "a request in a dialog that is gone" })?;
+        match (&method, dialog.stage) {
+            (Method::Ack | Method::Cancel, _) => {
+                return Err(Error::Misuse { what: "ACK and CANCEL have their own functions" });
+            }
+            (_, Stage::Early | Stage::Ending) => {
+                return Err(Error::Misuse { what: "a request in a dialog that is not confirmed" });
+            }
+            (Method::Invite, Stage::Confirmed) if dialog.inviting || dialog.invited => {
+                return Err(Error::Misuse { what: "two INVITEs at once in one dialog" });
+            }
+            (_, Stage::Confirmed) => {}
+        }
+        dialog.local_cseq = dialog.local_cseq.wrapping_add(1) & 0x7fff_ffff;
+        let (number, flow) = (dialog.local_cseq, dialog.flow);
+        let purpose = match method {
+            Method::Invite => {
+                dialog.inviting = true;
+                dialog.invite_cseq = number;
+                Purpose::Reinvite { dialog: id, cancel: Cancel::No, answered: false }
+            }
+            Method::Bye => {
+                dialog.stage = Stage::Ending;
+                Purpose::InDialog { dialog: id, ends_it: true }
+            }
+            _ => Purpose::InDialog { dialog: id, ends_it: false },
+        };
+        if method == Method::Bye {
+            self.stop_answering(id);
+        }
+        let client = self.clients.next_id();
+        let branch = self.names.branch(client);
+        let via = self.via(&flow, &branch);
+        let Some(dialog) = self.dialogs.get(id) else {
+            return Err(Error::Misuse { what: "a request in a dialog that is gone" });
+        };
+        let builder = dialog.request(method.clone(), number, &via);
+        let request = self.finish(builder, &flow, &method, &headers, body);
+        self.start(now, client, Started { request, branch, flow, purpose });
+        Ok(client)
+    }
+
+    /// Acknowledges the 2xx that confirmed a dialog or answered our INVITE in it (RFC 3261 §13.2.2.4). The ACK is kept
+    /// and sent again whenever the 2xx comes again.
+    pub fn ack(&mut self, _now: Instant, id: DialogId, body: Option<(String, Bytes)>) {
+        let Some(dialog) = self.dialogs.get(id) else { return };
+        // In between no other INVITE can have begun, so the last INVITE's number is the one to acknowledge.
+        let Some(number) = self.dialogs.unacknowledged(id) else { return };
+        let flow = dialog.flow;
+        let client = self.clients.next_id();
+        let branch = self.names.branch(client);
+        let mut builder = dialog.request(Method::Ack, number, &self.via(&flow, &branch));
+        if let Some((content_type, body)) = body {
+            builder = builder.body(&content_type, body);
+        }
+        let bytes = builder.build().bytes().clone();
+        if let Some(dialog) = self.dialogs.get_mut(id) {
+            dialog.acknowledged = Some((number, bytes.clone()));
+        }
+        self.transmit(flow, bytes);
+    }
+
+    /// Takes an INVITE back (RFC 3261 §9.1): at once when a provisional answer has come, else as soon as one comes.
+    /// After its final answer nothing happens.
+    pub fn cancel(&mut self, now: Instant, id: ClientId, reason: Option<Reason>) {
+        let reason = reason.map(|reason| reason.to_bytes());
+        let Some(client) = self.clients.get_mut(id) else { return };
+        let ringing = matches!(client.machine, ClientMachine::Invite { ringing: true, .. });
+        let cancel = match &mut client.purpose {
+            Purpose::Invite { cancel, answered: false, .. } | Purpose::Reinvite { cancel, answered: false, .. } => {
+                cancel
+            }
+            _ => return,
+        };
+        if !matches!(cancel, Cancel::No) {
+            return;
+        }
+        *cancel = Cancel::Waiting { reason };
+        if ringing {
+            self.send_cancel(now, id);
+        }
+    }
+
+    /// Sends the CANCEL that waits.
+    pub(super) fn send_cancel(&mut self, now: Instant, id: ClientId) {
+        let give_up_at = now + self.config.timers.t1 * 64;
+        let Some(client) = self.clients.get_mut(id) else { return };
+        let (Purpose::Invite { cancel, answered: false, .. } | Purpose::Reinvite { cancel, answered: false, .. }) =
+            &mut client.purpose
+        else {
+            return;
+        };
+        let Cancel::Waiting { reason } = cancel else { return };
+        let reason = reason.take();
+        *cancel = Cancel::Sent { give_up_at };
+        let (flow, branch, invite) = (client.flow, client.branch.clone(), client.request.clone());
+        let Ok(cseq) = invite.cseq() else { return };
+        let headers = invite.headers();
+        // The CANCEL has the INVITE's branch, so that it finds it; its own number is told apart by the method.
+        let mut builder = RequestBuilder::new(Method::Cancel, invite.uri())
+            .copy(headers, &Name::Via)
+            .header(&MaxForwards(70))
+            .copy(headers, &Name::Route)
+            .copy(headers, &Name::From)
+            .copy(headers, &Name::To)
+            .copy(headers, &Name::CallId)
+            .header(&CSeq { number: cseq.number, method: Method::Cancel });
+        if let Some(reason) = reason {
+            builder = builder.named(&Name::Reason, reason);
+        }
+        self.schedule_client(id);
+        let cancel_id = self.clients.next_id();
+        self.clients.pair(id, cancel_id);
+        let started = Started { request: builder.build(), branch, flow, purpose: Purpose::Cancel };
+        self.start(now, cancel_id, started);
+    }
+
+    fn via(&self, flow: &Flow, branch: &[u8]) -> Via {
+        let host = Host::from(self.config.advertised.unwrap_or(flow.local.ip()));
+        Via::new(flow.transport, host, Some(flow.local.port()), branch)
+    }
+
+    fn finish(
+        &self,
+        mut builder: RequestBuilder,
+        flow: &Flow,
+        method: &Method,
+        headers: &[(Name, Bytes)],
+        body: Option<(String, Bytes)>,
+    ) -> Request {
+        if matches!(method, Method::Invite | Method::Update | Method::Subscribe | Method::Refer) {
+            builder = builder.header(&self.contact(flow));
+        }
+        let has = |name: &Name| headers.iter().any(|(given, _)| given == name);
+        if *method == Method::Invite && !has(&Name::Allow) {
+            builder = builder.named(&Name::Allow, ALLOW);
+        }
+        if !self.config.server.is_empty() && !has(&Name::UserAgent) {
+            builder = builder.named(&Name::UserAgent, &self.config.server);
+        }
+        for (name, value) in headers {
+            builder = builder.named(name, value);
+        }
+        if let Some((content_type, body)) = body {
+            builder = builder.body(&content_type, body);
+        }
+        builder.build()
+    }
+
+    fn start(&mut self, now: Instant, id: ClientId, started: Started) {
+        let Started { request, branch, flow, purpose } = started;
+        let (bytes, reliable) = (request.bytes().clone(), flow.transport.is_reliable());
+        let timers = &self.config.timers;
+        let machine = match request.method() {
+            Method::Invite => {
+                let machine = InviteClient::new(now, timers, bytes, reliable);
+                ClientMachine::Invite { machine, ringing: false }
+            }
+            _ => ClientMachine::Other(OtherClient::new(now, timers, bytes, reliable)),
+        };
+        self.clients.insert(id, Client { machine, request, branch, flow, purpose, cancelled_by: None, due: None });
+        self.drain_client(id, None);
+    }
+
+    /// No more repetitions of our 2xx.
+    pub(super) fn stop_answering(&mut self, id: DialogId) {
+        if let Some(answer) = self.dialogs.get_mut(id).and_then(|dialog| dialog.answer.take()) {
+            let at = answer.resend_at.min(answer.give_up_at);
+            self.deadlines.clear(super::timers::Timer::Answer(id), Some(at));
+        }
+    }
+}
+
+/// What a client transaction begins with.
+struct Started {
+    request: Request,
+    branch: Bytes,
+    flow: Flow,
+    purpose: Purpose,
+}

@@ -1,0 +1,273 @@
+//! Answers to requests of ours, and requests of ours that get none.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::Endpoint;
+use super::config::{ClientId, DialogId, Event, Failure};
+use super::keys::Names;
+use super::table::{Cancel, ClientMachine, ClientOutput, Purpose};
+use super::timers::Timer;
+use crate::builder::RequestBuilder;
+use crate::dialog::{Dialog, Stage};
+use crate::flow::Flow;
+use crate::header::{CSeq, MaxForwards, Name, Via};
+use crate::limits;
+use crate::message::{Request, Response};
+use crate::method::Method;
+
+impl<I> Endpoint<I> {
+    pub(super) fn handle_response(&mut self, now: Instant, flow: Flow, response: Response) {
+        if response.validate().is_err() || response.headers().values(&Name::Via).count() != 1 {
+            return;
+        }
+        let (Ok(via), Ok(cseq)) = (response.via(), response.cseq()) else { return };
+        let Some(id) = self.client_of(&via, &cseq.method) else { return };
+        let Some(client) = self.clients.get_mut(id) else { return };
+        // An answer comes from where the request went; from elsewhere it is nobody's.
+        if client.flow.remote.ip() != flow.remote.ip() || client.request.cseq().ok().as_ref() != Some(&cseq) {
+            return;
+        }
+        let request = &client.request;
+        match &mut client.machine {
+            ClientMachine::Invite { machine, ringing } => {
+                machine.handle_response(now, response.code(), || ack_of_refusal(request, &response));
+                *ringing |= response.code() < 200;
+            }
+            ClientMachine::Other(machine) => machine.handle_response(now, response.code()),
+        }
+        self.drain_client(id, Some((&response, flow)));
+        if response.code() < 200 {
+            self.send_cancel(now, id);
+        }
+    }
+
+    /// The transaction an answer belongs to: its branch names it; a CANCEL shares the branch of its INVITE.
+    fn client_of(&self, via: &Via, method: &Method) -> Option<ClientId> {
+        let branch = via.branch()?;
+        let id = Names::client_of(&branch)?;
+        let client = self.clients.get(id)?;
+        if client.branch != branch {
+            return None;
+        }
+        if *method == Method::Cancel { client.cancelled_by } else { Some(id) }
+    }
+
+    /// Carries out what a client machine asks for. `response` is the one just handled.
+    pub(super) fn drain_client(&mut self, id: ClientId, response: Option<(&Response, Flow)>) {
+        while let Some(client) = self.clients.get_mut(id) {
+            let flow = client.flow;
+            match client.machine.poll_output() {
+                Some(ClientOutput::Send(bytes)) => self.transmit(flow, bytes),
+                Some(ClientOutput::Deliver) => {
+                    if let Some((response, flow)) = response {
+                        self.deliver(id, response, flow);
+                    }
+                }
+                Some(ClientOutput::Timeout) => self.failed(id, Failure::Timeout),
+                Some(ClientOutput::TransportFailed) => self.failed(id, Failure::Transport),
+                Some(ClientOutput::Terminated) => self.end_client(id),
+                None => break,
+            }
+        }
+        self.schedule_client(id);
+    }
+
+    /// A transaction is over, and with it the dialogs of branches that rang and were never answered (§13.2.2.4).
+    fn end_client(&mut self, id: ClientId) {
+        self.forget_early(id);
+        if let Some(client) = self.clients.remove(id) {
+            self.deadlines.clear(Timer::Client(id), client.due);
+        }
+    }
+
+    /// A client transaction's deadline has come: its machine's, or the end of patience with a cancelled INVITE.
+    pub(super) fn client_due(&mut self, now: Instant, id: ClientId) {
+        let Some(client) = self.clients.get_mut(id) else { return };
+        client.due = None;
+        let abandoned = match &client.purpose {
+            Purpose::Invite { cancel: Cancel::Sent { give_up_at }, answered: false, .. }
+            | Purpose::Reinvite { cancel: Cancel::Sent { give_up_at }, answered: false, .. } => now >= *give_up_at,
+            _ => false,
+        };
+        if abandoned {
+            self.failed(id, Failure::Timeout);
+            self.end_client(id);
+            return;
+        }
+        client.machine.handle_timeout(now);
+        self.drain_client(id, None);
+    }
+
+    /// Passes an answer on, after it has done to its dialog what it does.
+    fn deliver(&mut self, id: ClientId, response: &Response, flow: Flow) {
+        let code = response.code();
+        let Some(client) = self.clients.get_mut(id) else { return };
+        let dialog = match &mut client.purpose {
+            Purpose::Cancel => return,
+            Purpose::Alone if code < 200 => return,
+            Purpose::Alone => None,
+            Purpose::Invite { .. } if code == 100 => return,
+            Purpose::Invite { answered, .. } => {
+                *answered |= code >= 200;
+                match self.of_invite(id, response) {
+                    Outcome::News(dialog) => dialog,
+                    Outcome::Known => return,
+                }
+            }
+            Purpose::Reinvite { .. } if code < 200 => return,
+            Purpose::Reinvite { dialog, answered, .. } => {
+                let dialog = *dialog;
+                let first = !std::mem::replace(answered, true);
+                if !self.of_reinvite(dialog, response, first) {
+                    return;
+                }
+                Some(dialog)
+            }
+            Purpose::InDialog { .. } if code < 200 => return,
+            Purpose::InDialog { dialog, ends_it } => {
+                let (dialog, ends_it) = (*dialog, *ends_it);
+                if ends_it {
+                    self.forget(dialog);
+                }
+                Some(dialog)
+            }
+        };
+        self.events.push_back(Event::Response { id, dialog, response: response.clone(), flow });
+    }
+
+    /// An answer to an INVITE that makes dialogs.
+    fn of_invite(&mut self, id: ClientId, response: &Response) -> Outcome {
+        let code = response.code();
+        if code >= 300 {
+            self.forget_early(id);
+            return Outcome::News(None);
+        }
+        let tag = response.to().ok().and_then(|to| to.tag());
+        let Some(client) = self.clients.get_mut(id) else { return Outcome::Known };
+        let Purpose::Invite { dialogs, .. } = &client.purpose else { return Outcome::Known };
+        let tag = match tag {
+            Some(tag) => tag,
+            None if code < 200 => return Outcome::News(None),
+            None => Bytes::new(),
+        };
+        let known = dialogs
+            .iter()
+            .copied()
+            .find(|dialog| self.dialogs.get(*dialog).is_some_and(|dialog| dialog.remote_tag == tag));
+        if let Some(known) = known {
+            return self.of_known_dialog(known, response);
+        }
+        if dialogs.len() >= limits::FORKS || self.dialogs.len() >= self.config.max_dialogs {
+            return Outcome::Known;
+        }
+        let Ok(dialog) = Dialog::of_response(&client.request, response, client.flow) else { return Outcome::Known };
+        let dialog = self.dialogs.insert(dialog);
+        if let Purpose::Invite { dialogs, .. } = &mut client.purpose {
+            dialogs.push(dialog);
+        }
+        Outcome::News(Some(dialog))
+    }
+
+    fn of_known_dialog(&mut self, id: DialogId, response: &Response) -> Outcome {
+        let Some(dialog) = self.dialogs.get_mut(id) else { return Outcome::Known };
+        if response.code() >= 200 && dialog.stage != Stage::Early {
+            if let Some((_, ack)) = &dialog.acknowledged {
+                let (flow, ack) = (dialog.flow, ack.clone());
+                self.transmit(flow, ack);
+            }
+            return Outcome::Known;
+        }
+        // A target or route that cannot be read leaves the dialog as it was.
+        let _ = dialog.learn(response);
+        Outcome::News(Some(id))
+    }
+
+    /// A final answer to an INVITE inside a dialog; `false` when it was only a 2xx once more.
+    fn of_reinvite(&mut self, id: DialogId, response: &Response, first: bool) -> bool {
+        let Some(dialog) = self.dialogs.get_mut(id) else { return first };
+        if !first {
+            if let (Some((number, ack)), Ok(cseq)) = (&dialog.acknowledged, response.cseq())
+                && *number == cseq.number
+            {
+                let (flow, ack) = (dialog.flow, ack.clone());
+                self.transmit(flow, ack);
+            }
+            return false;
+        }
+        dialog.inviting = false;
+        if response.code() < 300 {
+            let _ = dialog.learn(response);
+        }
+        true
+    }
+
+    /// Without a 2xx the dialogs that only rang are gone.
+    fn forget_early(&mut self, id: ClientId) {
+        let dialogs = match self.clients.get_mut(id).map(|client| &mut client.purpose) {
+            Some(Purpose::Invite { dialogs, .. }) => std::mem::take(dialogs),
+            _ => return,
+        };
+        for dialog in dialogs {
+            if self.dialogs.get(dialog).is_some_and(|dialog| dialog.stage == Stage::Early) {
+                self.forget(dialog);
+            }
+        }
+    }
+
+    /// A request of ours ends without an answer.
+    fn failed(&mut self, id: ClientId, why: Failure) {
+        let Some(client) = self.clients.get_mut(id) else { return };
+        let dialog = match &mut client.purpose {
+            Purpose::Cancel => return,
+            Purpose::Alone => None,
+            Purpose::Invite { answered, .. } => {
+                *answered = true;
+                self.forget_early(id);
+                None
+            }
+            Purpose::Reinvite { dialog, answered, .. } => {
+                *answered = true;
+                let dialog = *dialog;
+                if let Some(dialog) = self.dialogs.get_mut(dialog) {
+                    dialog.inviting = false;
+                }
+                Some(dialog)
+            }
+            Purpose::InDialog { dialog, ends_it } => {
+                let (dialog, ends_it) = (*dialog, *ends_it);
+                if ends_it {
+                    self.forget(dialog);
+                }
+                Some(dialog)
+            }
+        };
+        self.events.push_back(Event::Failed { id, dialog, why });
+    }
+}
+
+/// What an answer to an INVITE turned out to be.
+enum Outcome {
+    /// Something the transaction user should hear.
+    News(Option<DialogId>),
+    /// A repetition, or one dialog too many.
+    Known,
+}
+
+/// The ACK for a 300–699 (RFC 3261 §17.1.1.3): the INVITE's own branch, the To of the answer.
+fn ack_of_refusal(invite: &Request, response: &Response) -> Bytes {
+    let headers = invite.headers();
+    let number = invite.cseq().map(|cseq| cseq.number).unwrap_or_default();
+    RequestBuilder::new(Method::Ack, invite.uri())
+        .copy(headers, &Name::Via)
+        .header(&MaxForwards(70))
+        .copy(headers, &Name::Route)
+        .copy(headers, &Name::From)
+        .copy(response.headers(), &Name::To)
+        .copy(headers, &Name::CallId)
+        .header(&CSeq { number, method: Method::Ack })
+        .build()
+        .bytes()
+        .clone()
+}

@@ -1,0 +1,104 @@
+//! Answers: what each carries, and those that leave nothing behind.
+
+use bytes::Bytes;
+
+use super::Endpoint;
+use super::config::{ContactPolicy, Reply};
+use crate::builder::ResponseBuilder;
+use crate::flow::Flow;
+use crate::header::{ContactValue, Header, Name, NameAddr, RetryAfter, To, Via};
+use crate::message::{Request, Response};
+use crate::method::Method;
+use crate::uri::Uri;
+
+/// The port of a Via that names none (RFC 3261 §18.2.2).
+const DEFAULT_PORT: u16 = 5060;
+
+impl<I> Endpoint<I> {
+    /// Answers without keeping anything. ACK never gets an answer.
+    pub(super) fn refuse(&mut self, flow: Flow, request: &Request, reply: &Reply) {
+        if *request.method() == Method::Ack {
+            return;
+        }
+        let tag = self.names.stateless_tag(request);
+        let response = self.render(&flow, request, &tag, reply);
+        if let Some(reply_to) = reply_to(flow, request) {
+            self.transmit(reply_to, response.bytes().clone());
+        }
+    }
+
+    /// 503 with a word on when to come again.
+    pub(super) fn refuse_overloaded(&mut self, flow: Flow, request: &Request) {
+        let seconds = 1 + self.names.below(5);
+        let reply = Reply::new(503).header(Name::RetryAfter, RetryAfter::new(seconds).to_bytes());
+        self.refuse(flow, request, &reply);
+    }
+
+    /// Writes an answer (RFC 3261 §8.2.6, §12.1.1).
+    pub(super) fn render(&self, flow: &Flow, request: &Request, tag: &[u8], reply: &Reply) -> Response {
+        let headers = request.headers();
+        let mut builder = ResponseBuilder::new(reply.code, reply.reason.as_deref());
+        for (index, value) in headers.values(&Name::Via).enumerate() {
+            let value = if index == 0 { received(&value, flow) } else { value };
+            builder = builder.named(&Name::Via, value);
+        }
+        if makes_dialog(request, reply.code) {
+            builder = builder.copy(headers, &Name::RecordRoute);
+        }
+        builder = builder.copy(headers, &Name::From);
+        builder = match request.to() {
+            Ok(to) if !to.has_tag() && reply.code > 100 => builder.header(&To(to.with_tag(tag))),
+            _ => builder.copy(headers, &Name::To),
+        };
+        builder = builder.copy(headers, &Name::CallId).copy(headers, &Name::CSeq);
+        if reply.contact == ContactPolicy::Dialog {
+            builder = builder.header(&self.contact(flow));
+        }
+        for (name, value) in &reply.headers {
+            builder = builder.named(name, value);
+        }
+        if reply.code > 100 && !self.config.server.is_empty() {
+            builder = builder.named(&Name::Server, &self.config.server);
+        }
+        if let Some((content_type, body)) = &reply.body {
+            builder = builder.body(content_type, body.clone());
+        }
+        builder.build()
+    }
+
+    /// Our Contact as the peer on this flow reaches it.
+    pub(super) fn contact(&self, flow: &Flow) -> ContactValue {
+        let mut address = flow.local;
+        if let Some(advertised) = self.config.advertised {
+            address.set_ip(advertised);
+        }
+        ContactValue::Address(NameAddr::new(Uri::at(None, address)))
+    }
+}
+
+/// Whether the answer makes or may make a dialog.
+fn makes_dialog(request: &Request, code: u16) -> bool {
+    *request.method() == Method::Invite && (101..300).contains(&code)
+}
+
+/// The top Via as it goes back: with the address we saw (RFC 3261 §18.2.1, RFC 3581 §4).
+fn received(value: &Bytes, flow: &Flow) -> Bytes {
+    let Ok(via) = Via::parse(value) else { return value.clone() };
+    let asks = via.rport().is_some();
+    if !asks && via.host.ip() == Some(flow.remote.ip()) {
+        return value.clone();
+    }
+    let via = via.with_received(flow.remote.ip());
+    if asks { via.with_rport(flow.remote.port()) } else { via }.to_bytes()
+}
+
+/// Where answers to a request go: back over its flow, to the port of the Via unless the peer asked for `rport`
+/// (RFC 3261 §18.2.2, RFC 3581 §4). `maddr` is not followed: it would let a stranger aim our answers.
+pub(super) fn reply_to(flow: Flow, request: &Request) -> Option<Flow> {
+    let via = request.via().ok()?;
+    let mut reply_to = flow;
+    if via.rport().is_none() && !flow.transport.is_reliable() {
+        reply_to.remote.set_port(via.port.unwrap_or(DEFAULT_PORT));
+    }
+    Some(reply_to)
+}
