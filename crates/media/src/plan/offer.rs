@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{Codec, MediaAddress, Negotiation, Reach};
 use crate::limits;
-use crate::negotiation::{Encoding, Events, Format, Offered, Refusal, Stream, events_format};
+use crate::negotiation::{Agreed, Encoding, Events, Format, Offered, Refusal, Usable, events_format};
 use crate::sdp::{Direction, Kind, Media, RtpMap};
 
 const EVENT_PAYLOAD_TYPE: u8 = 101;
@@ -21,7 +21,11 @@ pub fn offer(
         return Err(Refusal::PENDING);
     }
     let remote = caller.remote().ok_or(Refusal::OUT_OF_TURN)?;
-    let wanted = wanted(remote, caller.pending_offer().is_none(), reach);
+    let wanted = match (caller.pending_offer(), caller.agreed()) {
+        // An answered caller keeps its codec: whatever else it once listed cannot be reached any more.
+        (None, Some(agreed)) => wanted(&spoken(agreed), reach),
+        (Some(_), _) | (None, None) => wanted(&remote.formats, reach),
+    };
     if wanted.is_empty() {
         return Err(Refusal::NO_COMMON_CODEC);
     }
@@ -50,14 +54,21 @@ fn own() -> [Format; 2] {
     })
 }
 
+fn spoken(agreed: &Agreed) -> Vec<Format> {
+    let format = |usable: &Usable| Format {
+        payload_type: usable.send,
+        encoding: usable.encoding.clone(),
+        fmtp: usable.fmtp.clone(),
+    };
+    agreed.usable.iter().map(format).collect()
+}
+
 /// The caller's codecs in its order, then those we can transcode from one of them.
-fn wanted(remote: &Stream, answered: bool, reach: Reach) -> Vec<Format> {
-    // An answered caller keeps its one codec: whatever else it once listed cannot be reached any more.
-    let through = reach == Reach::Single && !answered;
+fn wanted(theirs: &[Format], reach: Reach) -> Vec<Format> {
     let mut wanted: Vec<Format> = Vec::new();
-    for format in &remote.formats {
-        let codec = format.encoding.codec();
-        if (codec.is_known() || through) && !wanted.iter().any(|w| w.encoding == format.encoding) {
+    for format in theirs {
+        let may_pass = format.encoding.codec().is_known() || reach == Reach::Single;
+        if may_pass && !wanted.iter().any(|w| w.encoding == format.encoding) {
             wanted.push(format.clone());
         }
     }
