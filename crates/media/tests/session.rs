@@ -101,6 +101,9 @@ impl Sent {
     }
 }
 
+/// Things with the moment at which they happened.
+type Timed<T> = Vec<(Instant, T)>;
+
 struct Bench {
     session: Session,
     now: Instant,
@@ -163,7 +166,7 @@ impl Bench {
     }
 
     /// Lets time run to `until`, stopping at every deadline; everything made and told on the way.
-    fn run_until(&mut self, until: Instant) -> (Vec<(Instant, Sent)>, Vec<(Instant, Fact)>) {
+    fn run_until(&mut self, until: Instant) -> (Timed<Sent>, Timed<Fact>) {
         let (mut sent, mut facts) = (Vec::new(), Vec::new());
         while let Some(due) = self.session.poll_timeout().filter(|due| *due <= until) {
             self.now = self.now.max(due);

@@ -75,7 +75,15 @@ impl LegState {
         }
     }
 
-    pub(super) fn apply(&mut self, now: Instant, plan: LegPlan, silence_after: Duration) {
+    pub(super) fn apply(&mut self, now: Instant, mut plan: LegPlan, silence_after: Duration) {
+        // Old-style hold names no address; the leg is still who it was before and may play music.
+        if let (None, Some(before)) = (plan.remote_rtp, &self.plan) {
+            for ip in &before.sources {
+                if !plan.sources.contains(ip) {
+                    plan.sources.push(*ip);
+                }
+            }
+        }
         if plan.remote_rtp.is_some() && plan.remote_rtp != self.announced {
             self.rtp.release(now);
             self.rtcp.release(now);

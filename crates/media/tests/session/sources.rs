@@ -119,7 +119,9 @@ fn hold_without_an_address_forgets_nothing() {
     let mut held = plan(Codec::Pcmu, Codec::Pcmu);
     held.legs[0].remote_rtp = None;
     held.legs[0].send = false;
+    held.legs[0].sources.clear();
     bench.apply(held);
+    bench.rtp(A, behind_nat, &voice(2)).expect("music on hold");
     assert_eq!(bench.audio(B, 1), Err(Verdict::Drop(DropReason::Direction)));
     bench.apply(plan(Codec::Pcmu, Codec::Pcmu));
     assert_eq!(bench.audio(B, 2).expect("relayed").to, behind_nat);

@@ -1,0 +1,116 @@
+//! A relayed packet costs no allocation. The counter stands under the whole process, so this binary has one test.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use media::rtp::{HEADER, Rewrite};
+use media::{Accept, Carries, Channel, Codec, Leg, LegPlan, Plan, Samples, Session, SessionId, Verdict};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+#[expect(unsafe_code, reason = "an allocator cannot be written without; it only counts and passes on")]
+// SAFETY: every call goes to the system's allocator with the arguments it came with.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as promised by our caller.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as promised by our caller.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn address(last: u8, port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, last], port))
+}
+
+fn leg(remote: SocketAddr, codec: Codec, payload_type: u8) -> LegPlan {
+    LegPlan {
+        remote_rtp: Some(remote),
+        remote_rtcp: Some(SocketAddr::new(remote.ip(), remote.port() + 1)),
+        send: true,
+        receive: true,
+        codec,
+        codec_name: "",
+        clock_hz: 8_000,
+        payload_type,
+        accepts: vec![
+            Accept { payload_type, carries: Carries::Audio(codec) },
+            Accept { payload_type: 101, carries: Carries::Event },
+        ],
+        dtmf: Some(101),
+        ptime_ms: 20,
+        sources: vec![remote.ip()],
+    }
+}
+
+fn packet(buffer: &mut [u8; 200], payload_type: u8, sequence: u16) -> usize {
+    let (header, payload) = buffer.split_first_chunk_mut::<HEADER>().expect("room");
+    payload[..4].copy_from_slice(&[5, 0x80, 0, 160]);
+    let timestamp = u32::from(sequence) * 160;
+    Rewrite { payload_type, sequence, timestamp, ssrc: 7 }.create(header, false);
+    172
+}
+
+/// A sender report with a block, as phones send every few seconds.
+fn report(buffer: &mut [u8; 200]) -> usize {
+    buffer[..52].fill(1);
+    buffer[..4].copy_from_slice(&[0x81, 200, 0, 12]);
+    buffer[4..8].copy_from_slice(&7u32.to_be_bytes());
+    52
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test needs one first moment")]
+fn packets_are_relayed_played_and_dropped_without_allocation() {
+    let start = Instant::now();
+    let (a, b) = (address(10, 4_000), address(20, 5_000));
+    let mut session = Session::new(SessionId(1), 2, 1, Duration::from_secs(30));
+    session.apply(start, Plan { legs: vec![leg(a, Codec::Pcmu, 0), leg(b, Codec::Pcma, 8)] });
+    let mut buffer = [0; 200];
+    let mut forwarded = 0;
+
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    for sequence in 0..1_000u16 {
+        let now = start + Duration::from_millis(20) * u32::from(sequence);
+        for (own, from, payload_type) in [(Leg::CALLER, a, 0), (Leg::CALLEE, b, 8)] {
+            let event = sequence % 50 == 0;
+            let len = packet(&mut buffer, if event { 101 } else { payload_type }, sequence);
+            let verdict = session.receive(now, own, Channel::Rtp, from, &mut buffer, len);
+            forwarded += u32::from(matches!(verdict, Verdict::Forward { .. }));
+            session.receive(now, own, Channel::Rtp, address(66, 1), &mut buffer, len);
+            let len = report(&mut buffer);
+            let reporter = SocketAddr::new(from.ip(), from.port() + 1);
+            session.receive(now, own, Channel::Rtcp, reporter, &mut buffer, len);
+        }
+        session.handle_timeout(now);
+        while session.poll_fact().is_some() {}
+        assert!(session.poll_timeout().is_some());
+    }
+    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0, "relaying");
+    assert_eq!(forwarded, 2_000);
+
+    let now = start + Duration::from_secs(60);
+    session.play(now, Leg::CALLER, Samples::tone(440, 1_000));
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    let mut played = 0;
+    for step in 0..60u32 {
+        session.handle_timeout(now + Duration::from_millis(20) * step);
+        while session.poll_packet(&mut buffer).is_some() {
+            played += 1;
+        }
+        while session.poll_fact().is_some() {}
+    }
+    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0, "playing");
+    assert_eq!(played, 50);
+}
