@@ -225,3 +225,16 @@ fn put(packet: &mut [u8], at: usize, value: u32) {
         *place = value.to_be_bytes();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lowered_sequence_number_takes_its_cycle_along() {
+        assert_eq!(lower(0x0002_0005, 3), 0x0002_0002);
+        assert_eq!(lower(0x0002_0005, 6), 0x0001_ffff);
+        assert_eq!(lower(0x0000_0005, 6), 0x0000_ffff, "before the first cycle there is none");
+        assert_eq!(lower(0x0002_0005, 5), 0x0002_0000);
+    }
+}

@@ -90,6 +90,9 @@ fn a_report_about_audio_that_was_not_passed_on_stays_here() {
     let mut bench = Bench::up();
     let verdict = bench.on(A, Channel::Rtcp, rtcp_a(), &sender_report(0xaaaa, 1));
     assert_eq!(verdict, Err(Verdict::Consume));
+    let compound = [sender_report(0xaaaa, 1), description(0xaaaa)].concat();
+    let verdict = bench.on(A, Channel::Rtcp, rtcp_a(), &compound);
+    assert_eq!(verdict, Err(Verdict::Consume), "a description alone is no compound");
     bench.session.echo(bench.now, A);
     bench.audio(A, 1).expect("echoed");
     let verdict = bench.on(A, Channel::Rtcp, rtcp_a(), &sender_report(0xaaaa, 1));
