@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use domain::CallLeg;
 use media::{Leg, Negotiation, Plan, Reach, plan};
-use sip::header::{NameAddr, Reason};
+use sip::header::NameAddr;
 use sip::{ContactPolicy, DialogId, Failure, Method, Name, OutgoingRequest, Reply, Response, Uri};
 
 use super::answered::Bridged;
@@ -18,9 +18,6 @@ use super::{Call, Side, Stage};
 use crate::feature::Event;
 use crate::shard::answer::{ALLOW, ok};
 use crate::verdict::Ending;
-
-/// Q.850 26, non-selected user clearing: the cause of a phone that rang while another was answered.
-const NON_SELECTED: u8 = 26;
 
 /// What a withdrawn INVITE is answered with (RFC 3261 §15.1.2).
 const REQUEST_TERMINATED: u16 = 487;
@@ -234,7 +231,7 @@ impl Call {
         // From here on a further 200 of the same INVITE belongs to nobody, and is acknowledged and ended as such.
         cx.effects.push(Effect::Release { request });
         for other in ringing.branches {
-            withdraw(cx, other, Some(Reason::sip(200, "Call completed elsewhere")), Some(NON_SELECTED));
+            withdraw(cx, other, Some(Ending::AnsweredElsewhere));
         }
         leg.answer_time = Some(cx.at);
         leg.sip_response_code = Some(200);
@@ -297,7 +294,7 @@ impl Call {
         }
         let Stage::Ringing(ringing) = std::mem::replace(&mut self.stage, Stage::Idle) else { return None };
         for branch in ringing.branches {
-            withdraw(cx, branch, None, None);
+            withdraw(cx, branch, None);
         }
         ringing.best
     }
@@ -312,10 +309,10 @@ fn ring_time(cx: &Context<'_>) -> Duration {
 }
 
 /// Tells a phone to stop ringing. Should its 200 be on the way, the shard acknowledges and ends it.
-fn withdraw(cx: &mut Context<'_>, branch: Branch, reason: Option<Reason>, cause: Option<u8>) {
-    cx.effects.push(Effect::Cancel { request: branch.request, reason });
+fn withdraw(cx: &mut Context<'_>, branch: Branch, why: Option<Ending>) {
+    cx.effects.push(Effect::Cancel { request: branch.request, reason: why.map(Ending::reason) });
     cx.effects.push(Effect::Release { request: branch.request });
-    finish(cx, branch.leg, Some(REQUEST_TERMINATED), cause);
+    finish(cx, branch.leg, Some(REQUEST_TERMINATED), why.map(|ending| ending.verdict().q850));
 }
 
 /// Writes the leg of a phone that did not get the call.

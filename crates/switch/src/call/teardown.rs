@@ -5,7 +5,6 @@ use std::time::Instant;
 use domain::{HangupBy, LegMedia};
 use media::{Command, LegStats};
 use sip::Reply;
-use sip::header::Reason;
 
 use super::effect::{Context, Effect};
 use super::leg::{CallerState, Media};
@@ -14,7 +13,7 @@ use super::reinvite::Exchange;
 use super::{Call, Side, Stage};
 use crate::limits;
 use crate::shard::answer;
-use crate::verdict::{Ending, Verdict};
+use crate::verdict::Ending;
 
 /// Both sides are gone; statistics are awaited.
 pub(super) struct Closing {
@@ -49,12 +48,12 @@ impl Call {
             match gone {
                 Some(Side::Callee) => cx.effects.push(Effect::Forget { dialog: callee.end.dialog }),
                 Some(Side::Caller) | None => {
-                    cx.effects.push(Effect::Bye { dialog: callee.end.dialog, reason: reason(&verdict) });
+                    cx.effects.push(Effect::Bye { dialog: callee.end.dialog, reason: Some(ending.reason()) });
                 }
             }
             legs.push(callee.leg);
         }
-        self.release_caller(cx, ending, &verdict, gone);
+        self.release_caller(cx, ending, gone);
         self.record.end(cx, &verdict, by);
         self.caller.leg.sip_response_code = self.record.row().sip_response_code;
         legs.insert(0, self.caller.leg.clone());
@@ -74,15 +73,15 @@ impl Call {
     }
 
     /// Ends the caller's side, in the way its state asks for.
-    fn release_caller(&mut self, cx: &mut Context<'_>, ending: Ending, verdict: &Verdict, gone: Option<Side>) {
+    fn release_caller(&mut self, cx: &mut Context<'_>, ending: Ending, gone: Option<Side>) {
         let dialog = self.caller.end.dialog;
         match std::mem::replace(&mut self.caller.state, CallerState::Gone) {
             // The endpoint has answered a cancelled INVITE itself; after a BYE in the early dialog nobody has.
             CallerState::Invited { server } if ending != Ending::Cancelled || gone == Some(Side::Caller) => {
-                cx.respond(server, answer::refusal(verdict));
+                cx.respond(server, answer::refusal(ending));
             }
             CallerState::Answered if gone != Some(Side::Caller) => {
-                cx.effects.push(Effect::Bye { dialog, reason: reason(verdict) });
+                cx.effects.push(Effect::Bye { dialog, reason: Some(ending.reason()) });
             }
             CallerState::Invited { .. } | CallerState::Gone => {}
             CallerState::Answered => cx.effects.push(Effect::Forget { dialog }),
@@ -127,6 +126,7 @@ impl Call {
             write_leg(cx, leg);
         }
         self.record.close(cx, media);
+        self.media = Media::Closed;
         self.enter(cx, Stage::Over);
     }
 
@@ -150,11 +150,6 @@ fn give_up_exchange(cx: &mut Context<'_>, exchange: &Exchange) {
     if let Exchange::Passing { server, .. } = exchange {
         cx.respond(*server, Reply::new(487));
     }
-}
-
-/// Why we hang up, for phones that show it (RFC 3326).
-fn reason(verdict: &Verdict) -> Option<Reason> {
-    Some(Reason::q850(u16::from(verdict.q850), verdict.sentence))
 }
 
 /// A worker's figures as the history keeps them.

@@ -5,7 +5,7 @@ use sip::{ContactPolicy, Header, Method, Name, Reply};
 
 use crate::call::effect::Body;
 use crate::limits;
-use crate::verdict::Verdict;
+use crate::verdict::Ending;
 
 /// The methods we take.
 pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER";
@@ -20,9 +20,10 @@ pub(crate) fn ok(body: Option<Body>) -> Reply {
 }
 
 /// The final answer to an INVITE that came to nothing.
-pub(crate) fn refusal(verdict: &Verdict) -> Reply {
-    let reply = Reply::new(verdict.sip).header(Name::Reason, verdict.reason().to_bytes());
-    if verdict.sip == 503 {
+pub(crate) fn refusal(ending: Ending) -> Reply {
+    let code = ending.verdict().sip;
+    let reply = Reply::new(code).header(Name::Reason, ending.reason().to_bytes());
+    if code == 503 {
         return reply.header(Name::RetryAfter, Bytes::from(limits::RETRY_AFTER_S.to_string()));
     }
     reply

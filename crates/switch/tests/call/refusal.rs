@@ -46,7 +46,7 @@ fn descriptions_nobody_can_talk_with() {
     let alice = phone("1001", ALICE);
     let video =
         "v=0\r\no=- 1 1 IN IP4 192.0.2.11\r\ns=-\r\nc=IN IP4 192.0.2.11\r\nt=0 0\r\nm=video 30000 RTP/AVP 96\r\n";
-    for (body, code) in [(video.to_owned(), 488), ("v=nonsense".to_owned(), 400)] {
+    for (body, code) in [(video.to_owned(), 488), ("no session description".to_owned(), 400)] {
         let mut bench = Bench::new();
         phone("1002", BOB).register(&mut bench);
         refused_at_once(&mut bench, "1002", &body, code);

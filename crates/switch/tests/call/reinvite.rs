@@ -84,7 +84,8 @@ fn two_changes_at_once_are_glare() {
 #[test]
 fn a_change_that_makes_no_sense_is_refused_by_us() {
     let Talk { mut bench, mut alice, bob } = talk();
-    for (body, code) in [("v=nonsense", 400), ("v=0\r\no=- 1 1 IN IP4 192.0.2.11\r\ns=-\r\nt=0 0\r\n", 488)] {
+    for (body, code) in [("no session description", 400), ("v=0\r\no=- 1 1 IN IP4 192.0.2.11\r\ns=-\r\nt=0 0\r\n", 488)]
+    {
         alice.send(&mut bench, "INVITE", body);
         let refused = bench.response(alice.phone.address, code);
         alice.ack_refusal(&mut bench, &refused);
