@@ -38,6 +38,8 @@ pub mod tenant;
 pub mod worker;
 pub mod world;
 
+pub use rsip::Method;
+
 pub use clock::Clock;
 pub use dice::Dice;
 pub use network::{Counters, Datagram, Network, Weather};

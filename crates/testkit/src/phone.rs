@@ -234,8 +234,10 @@ impl Phone {
     }
 
     fn call_of(&self, message: &Request) -> Option<usize> {
-        let call_id = message::call_id(message);
-        self.talks.iter().rposition(|talk| talk.call_id == call_id)
+        let (call_id, tag) = (message::call_id(message), message::to_tag(message).unwrap_or_default());
+        let own = |talk: &Talk| talk.call_id == call_id && talk.local.ends_with(&format!(";tag={tag}"));
+        let any = || self.talks.iter().rposition(|talk| talk.call_id == call_id);
+        self.talks.iter().rposition(own).or_else(any)
     }
 }
 

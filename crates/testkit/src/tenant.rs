@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use domain::{
-    Action, Credential, DialplanEntry, DialplanId, DigestOffer, Extension, ExtensionId, Ha1, SipLogin, Tenant, TenantId,
-    TenantSnapshot, TenantStatus, UserId,
+    Action, Credential, DialplanEntry, DialplanId, DigestOffer, Extension, ExtensionId, Ha1, SipLogin, Tenant,
+    TenantId, TenantSnapshot, TenantStatus, UserId,
 };
 use uuid::Uuid;
 
@@ -209,7 +209,8 @@ mod tests {
 
     #[test]
     fn identities_repeat_and_differ() {
-        let [alpha, again, beta] = ["alpha", "alpha", "beta"].map(|slug| TenantBuilder::new(slug).with_extensions(&["1001", "1002"]));
+        let [alpha, again, beta] =
+            ["alpha", "alpha", "beta"].map(|slug| TenantBuilder::new(slug).with_extensions(&["1001", "1002"]));
         assert_eq!(alpha.snapshot(), again.snapshot());
         let (one, other) = (alpha.snapshot(), beta.snapshot());
         assert_ne!(one.tenant.id, other.tenant.id);

@@ -152,11 +152,8 @@ impl Worker {
             self.facts.push_back(Fact::OpenFailed { session: id, why: "no port is free" });
             return;
         }
-        let legs: Vec<SocketAddr> = legs
-            .iter()
-            .zip(self.free.drain(..legs.len()))
-            .map(|(ip, port)| SocketAddr::new(*ip, port))
-            .collect();
+        let legs: Vec<SocketAddr> =
+            legs.iter().zip(self.free.drain(..legs.len())).map(|(ip, port)| SocketAddr::new(*ip, port)).collect();
         for (leg, address) in (0_u8..).map(Leg).zip(&legs) {
             self.ports.insert(address.port(), (id, leg, Channel::Rtp));
             self.ports.insert(address.port() + 1, (id, leg, Channel::Rtcp));

@@ -33,6 +33,7 @@ use crate::tenant::TenantBuilder;
 use crate::worker::Worker;
 
 pub use handset::{Handset, Verb};
+pub use view::TONE;
 
 /// Where the switch is.
 pub const SWITCH: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9));
@@ -107,7 +108,7 @@ impl World {
         let clock = Clock::new();
         let mut secret = [0; 32];
         secret[..8].copy_from_slice(&config.seed.to_le_bytes());
-        let endpoint = EndpointConfig { seed: secret, ..EndpointConfig::default() };
+        let endpoint = EndpointConfig::new(secret, "YakYak");
         let shard = Shard::new(ShardConfig::new(endpoint, (clock.now(), clock.wall()), secret));
         World {
             network: Network::new(config.seed, config.weather.clone()),

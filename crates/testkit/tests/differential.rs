@@ -25,7 +25,8 @@ const ABSENT: &str = "(nothing)";
 fn corpus() -> BTreeMap<String, Bytes> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folders = [here.join("tests/corpus"), here.join("../sip/tests/corpus")];
-    let entries = folders.iter().flat_map(|folder| std::fs::read_dir(folder).expect("both corpora are part of the repository"));
+    let entries =
+        folders.iter().flat_map(|folder| std::fs::read_dir(folder).expect("both corpora are part of the repository"));
     let paths = entries.map(|entry| entry.expect("a readable entry").path());
     let messages = paths.filter(|path| path.extension().is_some_and(|extension| extension == "sip")).map(|path| {
         let name = path.file_stem().expect("a file name").to_string_lossy().into_owned();

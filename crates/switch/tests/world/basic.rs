@@ -31,10 +31,10 @@ fn two_phones_talk_and_the_caller_hangs_up() {
     assert_eq!((record.setup_duration_ms(), record.call_duration_ms()), (Some(2_000), Some(3_000)));
     assert_eq!(record.billable_seconds(), Some(6));
     assert_eq!((record.caller_number.as_deref(), record.dialed_number.as_deref()), (Some("1001"), Some("1002")));
-    assert_eq!((record.caller_ip, record.callee_ip), (
-        Some(world.look("1001").setup.address.ip()),
-        Some(world.look("1002").setup.address.ip()),
-    ));
+    assert_eq!(
+        (record.caller_ip, record.callee_ip),
+        (Some(world.look("1001").setup.address.ip()), Some(world.look("1002").setup.address.ip()),)
+    );
     assert!(record.ringing_at.is_some() && record.caller_sdp.is_some() && record.callee_sdp.is_some());
     assert_eq!(record.media.len(), 2);
     for leg in &record.media {
@@ -74,7 +74,10 @@ fn a_call_that_is_answered_at_once_without_ringing() {
     world.phone("1001").dials("1002");
     world.seconds(3);
     let record = world.record_of("1001");
-    assert_eq!((record.status, record.ringing_at, record.call_duration_ms()), (CallStatus::Completed, None, Some(1_000)));
+    assert_eq!(
+        (record.status, record.ringing_at, record.call_duration_ms()),
+        (CallStatus::Completed, None, Some(1_000))
+    );
     world.finish();
 }
 
@@ -98,14 +101,19 @@ fn declined() {
     world.phone("1001").dials("1002");
     world.seconds(2);
     assert_eq!(world.code("1001"), Some(603));
-    assert_eq!((world.record_of("1001").status, world.record_of("1001").hangup_cause), (CallStatus::Rejected, Some(21)));
+    assert_eq!(
+        (world.record_of("1001").status, world.record_of("1001").hangup_cause),
+        (CallStatus::Rejected, Some(21))
+    );
     world.finish();
 }
 
 #[test]
 fn what_a_phone_answers_never_makes_the_caller_act_on_it() {
     // A challenge, a redirection or 503 of the phone called concern nobody but us.
-    for (says, hears) in [(302, 480), (401, 480), (407, 480), (503, 500), (404, 404), (488, 488), (420, 502), (600, 600)] {
+    for (says, hears) in
+        [(302, 480), (401, 480), (407, 480), (503, 500), (404, 404), (488, 488), (420, 502), (600, 600)]
+    {
         let mut world = World::office(7, Weather::CALM, PAIR);
         world.phone("1002").refuses(says, 100);
         world.phone("1001").dials("1002");
@@ -143,7 +151,10 @@ fn a_phone_that_is_not_registered() {
     world.phone("1001").dials("1002");
     world.seconds(1);
     assert_eq!(world.code("1001"), Some(480));
-    assert_eq!((world.record_of("1001").status, world.record_of("1001").hangup_cause), (CallStatus::NoAnswer, Some(20)));
+    assert_eq!(
+        (world.record_of("1001").status, world.record_of("1001").hangup_cause),
+        (CallStatus::NoAnswer, Some(20))
+    );
     world.finish();
 }
 

@@ -66,7 +66,8 @@ fn a_fork_behind_one_contact() {
     world.phone("desk").answers_after(500).answers_twice();
     world.phone("1001").dials("1002");
     world.seconds(3);
-    let ends: Vec<Stage> = world.look("desk").talks.iter().filter(|talk| talk.role == Role::Callee).map(|talk| talk.stage).collect();
+    let ends: Vec<Stage> =
+        world.look("desk").talks.iter().filter(|talk| talk.role == Role::Callee).map(|talk| talk.stage).collect();
     assert_eq!(ends, [Stage::Talking, Stage::Over]);
     assert_eq!(world.hearing("1001"), ["desk"]);
     world.phone("1001").hangs_up();

@@ -20,7 +20,8 @@ impl Phone {
         if request.method == Method::Ack {
             return self.acknowledged(now, &branch, &request);
         }
-        let known = self.servers.iter().find(|server| server.branch == branch && server.request.method == request.method);
+        let known =
+            self.servers.iter().find(|server| server.branch == branch && server.request.method == request.method);
         if let Some(server) = known {
             if let Some(response) = server.response() {
                 self.send(response);
@@ -149,6 +150,30 @@ impl Phone {
         }
         let sdp = self.answer_to(call);
         self.respond(now, place, 200, Some(sdp));
+        if self.manner.answers_twice {
+            self.answer_again(now, place, call);
+        }
+    }
+
+    /// The 200 of a second end behind the same INVITE (RFC 3261 §13.2.2.4). It becomes a call of its own, which the switch has to
+    /// acknowledge and to end.
+    fn answer_again(&mut self, now: Instant, place: usize, call: usize) {
+        let request = self.servers[place].request.clone();
+        let to = request.to_header().map(|to| to.value().to_owned()).unwrap_or_default();
+        let local = format!("{to};tag={:016x}", self.random());
+        let (call_id, remote) = (self.talks[call].call_id.clone(), self.talks[call].remote.clone());
+        let mut talk = self.talk(now, Role::Callee, call_id, (local.clone(), remote));
+        talk.stage = Stage::Talking;
+        talk.code = Some(200);
+        talk.unacknowledged = true;
+        talk.target.clone_from(&self.talks[call].target);
+        talk.remote_tag.clone_from(&self.talks[call].remote_tag);
+        talk.remote_cseq = self.talks[call].remote_cseq;
+        self.talks.push(talk);
+        let contact = format!("<sip:{}@{}>", self.setup.contact_user(), self.setup.sent_by());
+        let sdp = self.answer_to(call);
+        let response = message::answer(&request, 200, &local, Some(&contact), Some(sdp));
+        self.send(bytes::Bytes::from(response));
     }
 
     /// Refuses a ringing call.
@@ -187,16 +212,17 @@ impl Phone {
     }
 
     fn acknowledged(&mut self, now: Instant, branch: &str, ack: &Request) {
-        if let Some(server) = self.servers.iter_mut().find(|server| {
-            server.branch == branch && server.request.method == Method::Invite
-        }) {
+        if let Some(server) =
+            self.servers.iter_mut().find(|server| server.branch == branch && server.request.method == Method::Invite)
+        {
             server.acknowledged();
             return;
         }
         let Some(call) = self.call_of(ack) else { return };
         let number = message::cseq(ack).map(|(number, _)| number);
+        let call_id = self.talks[call].call_id.clone();
         let of_invite = |server: &&mut Server| {
-            server.call == Some(call)
+            message::call_id(&server.request) == call_id
                 && server.request.method == Method::Invite
                 && message::cseq(&server.request).map(|(number, _)| number) == number
         };
@@ -211,10 +237,8 @@ impl Phone {
     }
 
     fn cancelled(&mut self, now: Instant, place: usize, branch: &str, request: &Request) {
-        let invite = self
-            .servers
-            .iter()
-            .position(|server| server.branch == branch && server.request.method == Method::Invite);
+        let invite =
+            self.servers.iter().position(|server| server.branch == branch && server.request.method == Method::Invite);
         let Some(invite) = invite else { return self.respond(now, place, 481, None) };
         let call = self.servers[invite].call;
         self.servers[place].call = call;

@@ -63,7 +63,10 @@ pub(super) fn answer(request: &Request, code: u16, to: &str, contact: Option<&st
 /// The ACK of a final answer that is no 2xx (RFC 3261 §17.1.1.3).
 pub(super) fn acknowledge(invite: &Request, response: &Response) -> Result<Request, rsip::Error> {
     let kept = |header: &&Header| {
-        matches!(header, Header::Via(_) | Header::From(_) | Header::CallId(_) | Header::MaxForwards(_) | Header::Route(_))
+        matches!(
+            header,
+            Header::Via(_) | Header::From(_) | Header::CallId(_) | Header::MaxForwards(_) | Header::Route(_)
+        )
     };
     let mut headers: Headers = invite.headers.iter().filter(kept).cloned().collect::<Vec<_>>().into();
     headers.push(Header::To(response.to_header()?.clone()));

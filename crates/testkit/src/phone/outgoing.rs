@@ -235,10 +235,7 @@ impl Phone {
     /// An answer.
     pub(super) fn handle_response(&mut self, now: Instant, response: &Response) {
         let (Some(branch), Some((_, method))) = (message::branch(response), message::cseq(response)) else { return };
-        let found = self
-            .clients
-            .iter()
-            .position(|client| client.branch == branch && client.request.method == method);
+        let found = self.clients.iter().position(|client| client.branch == branch && client.request.method == method);
         let Some(place) = found else {
             // Forgotten by now: late repetitions are no fault.
             return;
@@ -366,17 +363,16 @@ impl Phone {
         let text = contacts.join(",");
         self.registration.listed = text.matches("<sip").count();
         let own = text.split(",").find(|contact| contact.contains(&user));
-        let seconds = own.and_then(|contact| contact.split("expires=").nth(1)).and_then(|rest| {
-            rest.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
-        });
+        let seconds = own
+            .and_then(|contact| contact.split("expires=").nth(1))
+            .and_then(|rest| rest.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok());
         self.registration.until = seconds.map(|seconds| now + Duration::from_secs(seconds));
     }
 
     /// The final answer to the INVITE of a call.
     fn invited(&mut self, now: Instant, call: usize, code: u16, answered: Option<(usize, &Response)>) {
         let laws = self.setup.laws.clone();
-        let (speaks, acknowledges, talks_for) =
-            (self.manner.speaks, self.manner.acknowledges, self.manner.talks_for);
+        let (speaks, acknowledges, talks_for) = (self.manner.speaks, self.manner.acknowledges, self.manner.talks_for);
         let talk = &mut self.talks[call];
         talk.code = Some(code);
         talk.admitted |= !matches!(code, 400..=403 | 407 | 408);

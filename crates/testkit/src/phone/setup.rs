@@ -116,6 +116,8 @@ pub struct Manner {
     pub crosses_cancel: bool,
     /// Whether audio leaves it.
     pub speaks: bool,
+    /// Whether every 200 of it comes twice, from two ends, as from behind a proxy that forks.
+    pub answers_twice: bool,
 }
 
 impl Default for Manner {
@@ -130,6 +132,7 @@ impl Default for Manner {
             talks_for: None,
             crosses_cancel: false,
             speaks: true,
+            answers_twice: false,
         }
     }
 }

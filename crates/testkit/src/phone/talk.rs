@@ -95,7 +95,8 @@ impl Talk {
     /// Whether audio is to be sent, by what both sides have said.
     #[must_use]
     pub fn sends(&self) -> bool {
-        let theirs = self.theirs.as_ref().is_some_and(|theirs| theirs.receives && !theirs.address.ip().is_unspecified());
+        let theirs =
+            self.theirs.as_ref().is_some_and(|theirs| theirs.receives && !theirs.address.ip().is_unspecified());
         theirs && self.hold != Some(Hold::Inactive) && self.stage != Stage::Over
     }
 

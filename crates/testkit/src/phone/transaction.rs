@@ -42,11 +42,20 @@ pub(super) struct Client {
 
 #[derive(Debug)]
 enum ClientState {
-    Trying { resend_at: Instant, interval: Duration, give_up_at: Instant },
+    Trying {
+        resend_at: Instant,
+        interval: Duration,
+        give_up_at: Instant,
+    },
     /// An INVITE that has had a provisional answer.
-    Proceeding { give_up_at: Instant },
+    Proceeding {
+        give_up_at: Instant,
+    },
     /// `ack` answers repetitions of the final answer to an INVITE.
-    Answered { ack: Option<Bytes>, forget_at: Instant },
+    Answered {
+        ack: Option<Bytes>,
+        forget_at: Instant,
+    },
 }
 
 /// What a timer of a client wants.

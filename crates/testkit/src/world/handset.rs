@@ -203,6 +203,11 @@ impl Handset<'_> {
         self.manner(|manner| manner.crosses_cancel = true)
     }
 
+    /// From now on every call is answered from two ends at once, as from behind a proxy that forks.
+    pub fn answers_twice(self) -> Self {
+        self.manner(|manner| manner.answers_twice = true)
+    }
+
     /// From now on it hangs up after so many milliseconds of talk.
     pub fn talks_for(self, ms: u64) -> Self {
         self.manner(|manner| manner.talks_for = Some(Duration::from_millis(ms)))

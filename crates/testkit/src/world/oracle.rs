@@ -7,9 +7,9 @@ use domain::{CallEventKind, CallId, CallRecord, CallStatus, JournalEntry, Tenant
 
 use super::World;
 use crate::network::{Datagram, Weather};
+use crate::phone::Phone;
 use crate::phone::audio::Sound;
 use crate::phone::talk::{Role, Stage, Talk};
-use crate::phone::Phone;
 
 /// How long everything may take to come to rest: three transaction timeouts, and the patience of a phone.
 const REST: Duration = Duration::from_secs(400);
@@ -89,8 +89,12 @@ impl World {
                     counts.0 += usize::from(event.kind == CallEventKind::Initiated);
                     counts.1 += usize::from(event.kind == CallEventKind::Ended);
                 }
-                JournalEntry::Leg(leg) if !ids.contains(&leg.call_id) => faults.push(format!("a leg of no call: {leg:?}")),
-                JournalEntry::Leg(leg) if leg.end_time < leg.start_time => faults.push(format!("a leg backwards: {leg:?}")),
+                JournalEntry::Leg(leg) if !ids.contains(&leg.call_id) => {
+                    faults.push(format!("a leg of no call: {leg:?}"))
+                }
+                JournalEntry::Leg(leg) if leg.end_time < leg.start_time => {
+                    faults.push(format!("a leg backwards: {leg:?}"))
+                }
                 JournalEntry::Leg(_) | JournalEntry::Opened(_) | JournalEntry::Closed(_) => {}
             }
         }
@@ -117,7 +121,9 @@ impl World {
                 match records.as_slice() {
                     [] if !talk.admitted => {}
                     [record] => self.compare(phone, talk, record, faults),
-                    several => faults.push(format!("{} records of {}'s call {talk:?}", several.len(), phone.setup.name)),
+                    several => {
+                        faults.push(format!("{} records of {}'s call {talk:?}", several.len(), phone.setup.name))
+                    }
                 }
             }
         }

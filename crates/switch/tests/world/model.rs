@@ -1,0 +1,178 @@
+//! Random operations against a small model of who should hear whom, and of which record must exist.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use domain::CallStatus;
+use testkit::{Dice, Hold, Verb, Weather, World};
+
+const NUMBERS: &[&str] = &["1001", "1002", "1003", "1004", "1005", "1006"];
+
+/// How long everything has between two operations.
+const PAUSE: Duration = Duration::from_millis(700);
+
+/// A call, as somebody who looks at the phones would describe it.
+#[derive(Clone, Debug)]
+struct Call {
+    caller: usize,
+    callee: usize,
+    answered: bool,
+    /// What the caller and the callee have done to the other.
+    holds: [Option<Hold>; 2],
+}
+
+/// The whole office, in one's head.
+#[derive(Debug, Default)]
+struct Model {
+    calls: Vec<Call>,
+    registered: Vec<bool>,
+    /// How often each end should have been written down.
+    ends: BTreeMap<&'static str, usize>,
+}
+
+#[derive(Clone, Debug)]
+enum Operation {
+    Dial { caller: usize, callee: usize },
+    DialNobody { caller: usize },
+    PickUp { call: usize },
+    HangUp { call: usize, caller: bool },
+    Hold { call: usize, caller: bool, hold: Option<Hold> },
+    Register { phone: usize, on: bool },
+}
+
+impl Model {
+    fn is_idle(&self, phone: usize) -> bool {
+        self.calls.iter().all(|call| call.caller != phone && call.callee != phone)
+    }
+
+    /// A random thing that somebody could do now.
+    fn choose(&self, dice: &mut Dice) -> Option<Operation> {
+        let idle: Vec<usize> = (0..NUMBERS.len()).filter(|phone| self.is_idle(*phone)).collect();
+        let (ringing, talking): (Vec<usize>, Vec<usize>) =
+            (0..self.calls.len()).partition(|call| !self.calls[*call].answered);
+        let caller = dice.chance(0.5);
+        match dice.below(10) {
+            0..=2 => {
+                let (one, other) = (*dice.choose(&idle)?, *dice.choose(&idle)?);
+                (one != other).then_some(Operation::Dial { caller: one, callee: other })
+            }
+            3 => Some(Operation::DialNobody { caller: *dice.choose(&idle)? }),
+            4 => Some(Operation::PickUp { call: *dice.choose(&ringing)? }),
+            5 => Some(Operation::HangUp { call: *dice.choose(&ringing)?, caller }),
+            6 => Some(Operation::HangUp { call: *dice.choose(&talking)?, caller }),
+            7 | 8 => {
+                let call = *dice.choose(&talking)?;
+                let kinds = [None, Some(Hold::SendOnly), Some(Hold::Inactive)];
+                Some(Operation::Hold { call, caller, hold: *dice.choose(&kinds)? })
+            }
+            _ => Some(Operation::Register { phone: *dice.choose(&idle)?, on: dice.chance(0.7) }),
+        }
+    }
+
+    /// What becomes of the office, and who does what.
+    fn apply(&mut self, operation: &Operation) -> (usize, Verb) {
+        match *operation {
+            Operation::Dial { caller, callee } => {
+                if self.registered[callee] {
+                    self.calls.push(Call { caller, callee, answered: false, holds: [None; 2] });
+                } else {
+                    *self.ends.entry("NoAnswer").or_default() += 1;
+                }
+                (caller, Verb::Dial(NUMBERS[callee].to_owned()))
+            }
+            Operation::DialNobody { caller } => {
+                *self.ends.entry("Rejected").or_default() += 1;
+                (caller, Verb::Dial("9999".to_owned()))
+            }
+            Operation::PickUp { call } => {
+                self.calls[call].answered = true;
+                (self.calls[call].callee, Verb::PickUp)
+            }
+            Operation::HangUp { call, caller } => {
+                let gone = self.calls.swap_remove(call);
+                let end = match (gone.answered, caller) {
+                    (true, _) => "Completed",
+                    (false, true) => "Cancelled",
+                    (false, false) => "Rejected",
+                };
+                *self.ends.entry(end).or_default() += 1;
+                (if caller { gone.caller } else { gone.callee }, Verb::HangUp)
+            }
+            Operation::Hold { call, caller, hold } => {
+                let call = &mut self.calls[call];
+                call.holds[usize::from(!caller)] = hold;
+                let phone = if caller { call.caller } else { call.callee };
+                (phone, hold.map_or(Verb::Resume, Verb::Hold))
+            }
+            Operation::Register { phone, on } => {
+                self.registered[phone] = on;
+                (phone, if on { Verb::Register } else { Verb::Unregister })
+            }
+        }
+    }
+
+    /// Whom a phone should hear now.
+    fn heard_by(&self, phone: usize) -> Vec<String> {
+        let hears = |call: &&Call| call.answered && (call.caller == phone || call.callee == phone);
+        let Some(call) = self.calls.iter().find(hears) else { return Vec::new() };
+        let (own, theirs) = if call.caller == phone { (0, 1) } else { (1, 0) };
+        let other = if call.caller == phone { call.callee } else { call.caller };
+        let flows = call.holds[own].is_none() && call.holds[theirs] != Some(Hold::Inactive);
+        if flows { vec![NUMBERS[other].to_owned()] } else { Vec::new() }
+    }
+}
+
+fn run(seed: u64, weather: Weather, operations: usize) {
+    let mut world = World::office(seed, weather, NUMBERS);
+    let mut model = Model { registered: vec![true; NUMBERS.len()], ..Model::default() };
+    let mut dice = Dice::new(seed, 1 << 41);
+    let mut history = Vec::new();
+    for _ in 0..operations {
+        let Some(operation) = model.choose(&mut dice) else { continue };
+        let (phone, verb) = model.apply(&operation);
+        world.perform(NUMBERS[phone], &verb);
+        history.push(operation);
+        world.run_for(PAUSE);
+        for (phone, name) in NUMBERS.iter().enumerate() {
+            let (hears, should) = (world.hearing(name), model.heard_by(phone));
+            let recent = &history[history.len().saturating_sub(12)..];
+            assert_eq!(
+                hears,
+                should,
+                "seed {seed}: {name} after {recent:?}\n{:#?}\n{:?}",
+                model.calls,
+                world.talk(name)
+            );
+        }
+    }
+    let running = model.calls.len();
+    for call in std::mem::take(&mut model.calls) {
+        *model.ends.entry(if call.answered { "Completed" } else { "Cancelled" }).or_default() += 1;
+        world.perform(NUMBERS[call.caller], &Verb::HangUp);
+    }
+    world.seconds(2);
+    let mut written: BTreeMap<&str, usize> = BTreeMap::new();
+    for record in world.records() {
+        let end: CallStatus = record.status;
+        *written.entry(end.as_str()).or_default() += 1;
+    }
+    assert_eq!(written, model.ends, "seed {seed}, {running} calls ended at the end");
+    world.finish();
+}
+
+fn operations() -> usize {
+    if std::env::var_os("YAKYAK_SOAK").is_some() { 3_000 } else { 300 }
+}
+
+#[test]
+fn in_calm_weather() {
+    for seed in [110, 111] {
+        run(seed, Weather::CALM, operations());
+    }
+}
+
+#[test]
+fn with_some_delay_and_every_packet_twice() {
+    let delay = Duration::from_millis(5)..Duration::from_millis(20);
+    run(112, Weather { delay, duplicate: 1.0, ..Weather::CALM }, operations());
+}
