@@ -1,0 +1,111 @@
+//! The server under test: the release binary on core 0 with a PostgreSQL on core 1.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use store::testing;
+use store::{DatabaseConfig, NewExtension, NewTenant, Store, TenantChanges};
+
+use crate::figures::pin;
+use crate::phones::{PASSWORD, number};
+
+pub struct Server {
+    directory: tempfile::TempDir,
+    database: String,
+    child: Option<Child>,
+    pub address: SocketAddr,
+    pub domain: String,
+}
+
+impl Server {
+    /// A database with one tenant and its extensions.
+    pub fn prepare(extensions: usize) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let server = testing::Server::shared();
+        let domain = "bench.internal".to_owned();
+        let database = runtime.block_on(async {
+            let url = server.database().await;
+            let store = Store::open(&DatabaseConfig::new(url.clone())).await.unwrap();
+            let tenant = store.create_tenant(NewTenant::new("bench", &domain)).await.unwrap();
+            let tenant = store.tenant(tenant.id);
+            let limits = TenantChanges { max_concurrent_calls: Some(100_000), ..TenantChanges::default() };
+            tenant.update(limits).await.unwrap();
+            for index in 0..extensions {
+                let new = NewExtension { number: number(index), name: None, password: Some(PASSWORD.to_owned()) };
+                tenant.create_extension(new).await.unwrap();
+            }
+            store.close().await;
+            url
+        });
+        let directory = tempfile::tempdir().unwrap();
+        Self { directory, database, child: None, address: SocketAddr::from(([127, 0, 0, 1], 0)), domain }
+    }
+
+    /// Starts the program and says how long it took until it was ready.
+    pub fn start(&mut self) -> Duration {
+        let began = Instant::now();
+        let mut child = Command::new("taskset")
+            .args(["-c", "0", env!("CARGO_BIN_EXE_yakyak"), "serve", "--json", "--data-dir"])
+            .arg(self.directory.path())
+            .env("YAKYAK_SIP__UDP", "127.0.0.1:0")
+            .env("YAKYAK_SERVER__LOG", "warn")
+            .env("YAKYAK_SERVER__DRAIN_TIMEOUT_S", "0")
+            .env("YAKYAK_RTP__PORT_RANGE_START", "16384")
+            .env("YAKYAK_RTP__PORT_RANGE_END", "65535")
+            .env("YAKYAK_RTP__PORT_REST_S", "1")
+            .env("YAKYAK_RTP__SILENCE_TIMEOUT_S", "600")
+            .env("DATABASE_URL", &self.database)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let took = began.elapsed();
+        let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+        self.address = ready["sip_udp"][0].as_str().unwrap().parse().unwrap();
+        pin(child.id(), 0);
+        self.child = Some(child);
+        took
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    /// User and system time so far, in milliseconds.
+    pub fn cpu_ms(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+        let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
+        ticks * 1000.0 / rustix::param::clock_ticks_per_second() as f64
+    }
+
+    /// Resident memory, in kB.
+    pub fn memory_kb(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// What came to it since, in kB.
+    pub fn memory_since(&self, before: f64) -> f64 {
+        self.memory_kb() - before
+    }
+
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,298 @@
+//! Admit: who may ask anything of this switch.
+//!
+//! Asked by the endpoint before any state exists. The tenant is found from the domain that the request names; the sender
+//! then proves with digest that it speaks for an extension of that tenant. Whoever cannot is told the same, whether the
+//! name is missing, disabled or the password wrong, and the same work is done to find out.
+//!
+//! | method | challenge | besides the digest |
+//! |---|---|---|
+//! | REGISTER | 401 | the To is the authenticated extension |
+//! | OPTIONS | 407 | none needed from the flow of a registered phone, which asks whether we are alive |
+//! | every other | 407 | the From is the authenticated extension, or anonymous |
+//!
+//! ACK and CANCEL never come here: they match something or are dropped.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Instant;
+
+use domain::{Credential, DeviceId, DigestOffer, ExtensionId, TenantId, TenantSnapshot, TenantStatus, UserId};
+use sip::digest::{Algorithm, Challenge, Credentials, Ha1, NonceCounts, NonceKey, NonceVerdict, verify};
+use sip::header::NameAddr;
+use sip::{Admission, Flow, Gate, Host, Method, Name, Reply, Request, Scope, Uri};
+
+use crate::limits;
+use crate::registrar::Registrar;
+use crate::routing::Routes;
+
+/// Whom a request speaks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Number of the extension.
+    pub extension: String,
+    /// The extension.
+    pub extension_id: ExtensionId,
+    /// The person behind the login.
+    pub user_id: Option<UserId>,
+    /// The device, when it logged in as itself.
+    pub device_id: Option<DeviceId>,
+    /// The name that was authenticated.
+    pub username: String,
+}
+
+/// The tenants, their domains, and the nonces.
+pub struct Admittance {
+    tenants: HashMap<TenantId, Arc<Routes>>,
+    domains: HashMap<String, TenantId>,
+    /// What each tenant put into `domains`.
+    names: BTreeMap<TenantId, Vec<String>>,
+    default: Option<TenantId>,
+    key: NonceKey,
+    counts: NonceCounts,
+    began: Instant,
+    /// Checked for names nobody has, so that they cost what the others cost.
+    nobody: Ha1,
+}
+
+impl Admittance {
+    /// Nobody is known yet. `seed` is the secret behind the nonces.
+    #[must_use]
+    pub fn new(now: Instant, seed: [u8; 32]) -> Self {
+        Self {
+            tenants: HashMap::new(),
+            domains: HashMap::new(),
+            names: BTreeMap::new(),
+            default: None,
+            key: NonceKey::new(seed),
+            counts: NonceCounts::default(),
+            began: now,
+            nobody: Ha1 { md5: [0; 16], sha256: Some([0; 32]) },
+        }
+    }
+
+    /// Takes a tenant as it is now.
+    pub fn put(&mut self, snapshot: Arc<TenantSnapshot>) {
+        let tenant = &snapshot.tenant;
+        let id = tenant.id;
+        self.remove(id);
+        let names: Vec<String> =
+            std::iter::once(&tenant.domain).chain(&tenant.domains).map(|name| canonical(name.as_bytes())).collect();
+        for name in &names {
+            self.domains.insert(name.clone(), id);
+        }
+        self.names.insert(id, names);
+        if tenant.is_default {
+            self.default = Some(id);
+        }
+        self.tenants.insert(id, Arc::new(Routes::compile(snapshot)));
+    }
+
+    /// Forgets a tenant.
+    pub fn remove(&mut self, id: TenantId) {
+        self.tenants.remove(&id);
+        for name in self.names.remove(&id).unwrap_or_default() {
+            if self.domains.get(&name) == Some(&id) {
+                self.domains.remove(&name);
+            }
+        }
+        if self.default == Some(id) {
+            self.default = None;
+        }
+    }
+
+    /// The compiled dialplan and the snapshot of a tenant.
+    #[must_use]
+    pub fn tenant(&self, id: TenantId) -> Option<&Arc<Routes>> {
+        self.tenants.get(&id)
+    }
+
+    /// The gate before the endpoint.
+    pub fn gate<'a>(&'a mut self, registrar: &'a Registrar) -> Guard<'a> {
+        Guard { admittance: self, registrar }
+    }
+
+    /// The tenant whose domain a URI names; the machine's bare address belongs to the tenant of the phone that sends
+    /// from there, or else to the default tenant.
+    fn tenant_of(&self, uri: &Uri, flow: &Flow, registrar: &Registrar) -> Option<TenantId> {
+        let host = uri.host();
+        if host.ip().is_none() {
+            return self.named(&host);
+        }
+        registrar.of_flow(flow).map(|binding| binding.registration().tenant_id).or(self.default)
+    }
+
+    fn named(&self, host: &Host) -> Option<TenantId> {
+        match host {
+            Host::Name(name) => self.domains.get(&canonical(name)).copied(),
+            Host::V4(_) | Host::V6(_) => None,
+        }
+    }
+
+    /// Whether an address stands for an extension of the tenant: its user is the number or the login, its host one of
+    /// the tenant's domains or an address of the machine.
+    fn stands_for(&self, address: &NameAddr, tenant: TenantId, credential: &Credential) -> bool {
+        let host = address.uri.host();
+        let user = address.uri.user();
+        let named = user.as_deref().is_some_and(|user| {
+            user == credential.extension.as_bytes() || user == credential.username.as_bytes()
+        });
+        named && (host.ip().is_some() || self.named(&host) == Some(tenant))
+    }
+}
+
+/// A domain as it is looked up: lower case, without the dot at the end.
+fn canonical(name: &[u8]) -> String {
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    String::from_utf8_lossy(name).to_ascii_lowercase()
+}
+
+/// [`Admittance`] at work for one message.
+pub struct Guard<'a> {
+    admittance: &'a mut Admittance,
+    registrar: &'a Registrar,
+}
+
+/// What the credentials of a request turned out to be.
+enum Proof {
+    /// Right, fresh and first.
+    Good,
+    /// Right, but for a nonce that is old, foreign or used up.
+    Stale,
+    /// Wrong, or none.
+    Bad,
+}
+
+impl Gate<Identity> for Guard<'_> {
+    fn admit(&mut self, now: Instant, flow: &Flow, request: &Request, scope: Scope) -> Admission<Identity> {
+        let Some(routes) = self.routes(flow, request, scope) else { return Admission::Refuse(Reply::new(403)) };
+        let snapshot = routes.snapshot();
+        let tenant = snapshot.tenant.id;
+        if snapshot.tenant.status != TenantStatus::Active {
+            return Admission::Refuse(Reply::new(403));
+        }
+        if *request.method() == Method::Options
+            && let Some(identity) = self.registered(tenant, flow)
+        {
+            return Admission::Pass(identity);
+        }
+        let (proof, credential) = self.check(now, snapshot, request);
+        let usable = credential.and_then(|credential| {
+            let extension = snapshot.extensions.get(&credential.extension)?;
+            (credential.enabled && extension.enabled).then_some((credential, extension))
+        });
+        let (credential, extension) = match (proof, usable) {
+            (Proof::Good, Some(usable)) => usable,
+            (Proof::Stale, Some(_)) => return Admission::Refuse(self.challenge(now, snapshot, request, true)),
+            _ => return Admission::Refuse(self.challenge(now, snapshot, request, false)),
+        };
+        if scope == Scope::OutOfDialog && !self.speaks_for_itself(tenant, credential, request) {
+            return Admission::Refuse(Reply::new(403));
+        }
+        Admission::Pass(Identity {
+            tenant,
+            extension: credential.extension.clone(),
+            extension_id: extension.id,
+            user_id: credential.user_id,
+            device_id: credential.device_id,
+            username: credential.username.clone(),
+        })
+    }
+}
+
+impl Guard<'_> {
+    /// The tenant a request is for. Inside a dialog the Request-URI is our own Contact, which names nobody: there the
+    /// sender's From does.
+    fn routes(&self, flow: &Flow, request: &Request, scope: Scope) -> Option<Arc<Routes>> {
+        let admittance = &*self.admittance;
+        let from = match scope {
+            Scope::Dialog => request.from().ok().and_then(|from| admittance.named(&from.uri.host())),
+            Scope::OutOfDialog => None,
+        };
+        let tenant = from.or_else(|| admittance.tenant_of(request.uri(), flow, self.registrar))?;
+        admittance.tenants.get(&tenant).cloned()
+    }
+
+    /// The extension that is registered from this very flow.
+    fn registered(&self, tenant: TenantId, flow: &Flow) -> Option<Identity> {
+        let registration = self.registrar.of_flow(flow)?.registration();
+        (registration.tenant_id == tenant).then(|| Identity {
+            tenant,
+            extension: registration.extension.clone(),
+            extension_id: registration.extension_id,
+            user_id: None,
+            device_id: registration.device_id,
+            username: registration.extension.clone(),
+        })
+    }
+
+    /// Looks for credentials for the tenant's realm and checks them. The hash is computed for unknown names as well.
+    fn check<'s>(
+        &mut self,
+        now: Instant,
+        snapshot: &'s TenantSnapshot,
+        request: &Request,
+    ) -> (Proof, Option<&'s Credential>) {
+        let headers = request.headers();
+        let values = headers.all(&Name::Authorization).chain(headers.all(&Name::ProxyAuthorization));
+        let tenant = &snapshot.tenant;
+        let offered = offered(tenant.digest_algorithms);
+        let credentials = values
+            .take(limits::MAX_AUTHORIZATIONS)
+            .filter_map(|value| Credentials::parse(&value).ok())
+            .find(|given| given.realm == tenant.realm.as_bytes() && offered.contains(&given.algorithm));
+        let Some(given) = credentials else { return (Proof::Bad, None) };
+        let known = std::str::from_utf8(&given.username).ok().and_then(|name| snapshot.credentials.get(name));
+        let ha1 = known.map(|credential| Ha1 { md5: credential.ha1.md5, sha256: credential.ha1.sha256 });
+        let right = verify(&given, request.method(), request.uri(), ha1.as_ref().unwrap_or(&self.admittance.nobody));
+        if !right || known.is_none() {
+            return (Proof::Bad, None);
+        }
+        let now_ms = self.now_ms(now);
+        let fresh = self.admittance.key.check(&given.nonce, &tenant.realm, now_ms) == NonceVerdict::Fresh
+            && self.admittance.counts.accept(&given.nonce, given.nc, now_ms);
+        (if fresh { Proof::Good } else { Proof::Stale }, known)
+    }
+
+    fn now_ms(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.admittance.began).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The To of a REGISTER, and the From of anything else, is the authenticated extension; a From may also be anonymous
+    /// (RFC 3323 §4.1.1.3).
+    fn speaks_for_itself(&self, tenant: TenantId, credential: &Credential, request: &Request) -> bool {
+        if *request.method() == Method::Register {
+            return request.to().is_ok_and(|to| self.admittance.stands_for(&to, tenant, credential));
+        }
+        request.from().is_ok_and(|from| {
+            let anonymous = from.uri.user().is_some_and(|user| user.eq_ignore_ascii_case(b"anonymous"));
+            anonymous || self.admittance.stands_for(&from, tenant, credential)
+        })
+    }
+
+    /// One header for each algorithm of the tenant, the preferred one first (RFC 8760 §2.3).
+    fn challenge(&mut self, now: Instant, snapshot: &TenantSnapshot, request: &Request, stale: bool) -> Reply {
+        let (code, name) = match request.method() {
+            Method::Register => (401, Name::WwwAuthenticate),
+            _ => (407, Name::ProxyAuthenticate),
+        };
+        let now_ms = self.now_ms(now);
+        let realm = &snapshot.tenant.realm;
+        let mut reply = Reply::new(code);
+        for algorithm in offered(snapshot.tenant.digest_algorithms) {
+            let nonce = self.admittance.key.issue(now_ms, realm);
+            let challenge = Challenge { stale, ..Challenge::new(realm, nonce, *algorithm) };
+            reply = reply.header(name.clone(), challenge.to_bytes());
+        }
+        reply
+    }
+}
+
+fn offered(offer: DigestOffer) -> &'static [Algorithm] {
+    match offer {
+        DigestOffer::Md5 => &[Algorithm::Md5],
+        DigestOffer::Sha256AndMd5 => &[Algorithm::Sha256, Algorithm::Md5],
+        DigestOffer::Sha256 => &[Algorithm::Sha256],
+    }
+}
