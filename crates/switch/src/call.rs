@@ -35,6 +35,7 @@ use answered::{Alone, Bridged};
 use effect::{Context, RequestKey};
 use leg::{Caller, Media};
 use record::Record;
+use reinvite::Exchange;
 use ringing::Ringing;
 use setup::Opening;
 pub(crate) use setup::Setup;
@@ -80,6 +81,15 @@ pub(crate) enum Side {
     Caller,
     /// Who was called.
     Callee,
+}
+
+/// What a call counts as between two steps.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Standing {
+    /// It counts for the limit of its tenant: a side is still there.
+    pub(crate) running: bool,
+    /// It has a media session, or is about to have or to have had one.
+    pub(crate) media: bool,
 }
 
 /// Where a call stands.
@@ -140,12 +150,13 @@ impl Call {
             Stage::Opening(opening) => Some(opening.give_up_at),
             Stage::Ringing(ringing) => Some(ringing.give_up_at),
             Stage::Ending(closing) => Some(closing.give_up_at),
-            Stage::Idle | Stage::Alone(_) | Stage::Bridged(_) | Stage::Over => None,
+            Stage::Bridged(bridged) => bridged.exchange.as_ref().and_then(Exchange::give_up_at),
+            Stage::Idle | Stage::Alone(_) | Stage::Over => None,
         }
     }
 
-    /// Whether both sides are gone, so that the call counts for no limit any more.
-    pub(crate) fn is_ending(&self) -> bool {
+    /// Whether both sides are gone.
+    fn is_ending(&self) -> bool {
         matches!(self.stage, Stage::Ending(_) | Stage::Over)
     }
 
@@ -154,9 +165,12 @@ impl Call {
         matches!(self.stage, Stage::Over)
     }
 
-    /// Whether media is or is about to be open.
-    pub(crate) fn has_media(&self) -> bool {
-        matches!(self.media, Media::Opening | Media::Open(_) | Media::Closing)
+    /// What the call counts as.
+    pub(crate) fn standing(&self) -> Standing {
+        Standing {
+            running: !self.is_ending(),
+            media: matches!(self.media, Media::Opening | Media::Open(_) | Media::Closing),
+        }
     }
 
     /// The tenant whose call it is.

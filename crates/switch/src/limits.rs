@@ -23,6 +23,9 @@ pub const MAX_EVENTS_PER_CALL: u32 = 1_000;
 /// How long a media worker may take to open ports before the call is refused.
 pub const MEDIA_OPEN: Duration = Duration::from_secs(5);
 
+/// How long one side may think about a change of the session before it is taken back.
+pub const REINVITE: Duration = Duration::from_secs(60);
+
 /// How long a record waits for the statistics of its media before it is closed without them.
 pub const MEDIA_CLOSE: Duration = Duration::from_secs(2);
 

@@ -5,6 +5,8 @@ mod bench;
 #[path = "call/phone.rs"]
 mod phone;
 
+#[path = "call/chaos.rs"]
+mod chaos;
 #[path = "call/echo.rs"]
 mod echo;
 #[path = "call/fault.rs"]

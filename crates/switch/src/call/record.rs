@@ -89,11 +89,6 @@ impl Record {
         self.row.status = status;
     }
 
-    /// Whether [`Record::end`] has been called.
-    pub(crate) fn is_ended(&self) -> bool {
-        self.row.end_time.is_some()
-    }
-
     /// Hands the finished record over.
     pub(crate) fn close(&mut self, cx: &mut Context<'_>, media: Vec<LegMedia>) {
         self.row.media = media;

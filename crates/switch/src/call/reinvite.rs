@@ -4,6 +4,8 @@
 //! were. A re-INVITE without a description is answered with our own offer of the session as it stands, and its ACK brings the
 //! answer.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use domain::CallEventKind;
 use media::{Command, Leg, Plan, Reach, plan};
@@ -13,6 +15,7 @@ use super::answered::{Alone, Bridged};
 use super::effect::{Context, Effect, RequestKey, sdp};
 use super::leg::{Caller, CallerState, End};
 use super::{Call, Side, Stage};
+use crate::limits;
 use crate::shard::answer::{ALLOW, ok};
 use crate::verdict::Ending;
 
@@ -22,14 +25,17 @@ const NOT_ACCEPTABLE: u16 = 488;
 /// Another change is on its way (RFC 3261 §14.2).
 const REQUEST_PENDING: u16 = 491;
 
+/// The other side does not decide (RFC 3261 §21.5.5).
+const SERVER_TIMEOUT: u16 = 504;
+
 /// A change on its way.
 pub(super) enum Exchange {
     /// One side's offer went to the other, whose answer is awaited.
-    Passing { from: Side, server: ServerId, request: RequestKey, was_held: bool },
+    Passing { from: Side, server: ServerId, request: RequestKey, was_held: bool, give_up_at: Instant },
     /// The sender withdrew its offer; the other side may or may not have taken it.
     Withdrawn { from: Side, request: RequestKey },
     /// The other side had taken a withdrawn offer and is being brought back.
-    Restoring { from: Side, request: RequestKey },
+    Restoring { from: Side, request: RequestKey, give_up_at: Instant },
     /// A side was sent our offer; its ACK brings the answer.
     Offered { side: Side },
 }
@@ -40,8 +46,16 @@ impl Exchange {
         match self {
             Self::Passing { request, from, .. }
             | Self::Withdrawn { request, from }
-            | Self::Restoring { request, from } => Some((*request, *from)),
+            | Self::Restoring { request, from, .. } => Some((*request, *from)),
             Self::Offered { .. } => None,
+        }
+    }
+
+    /// When patience ends. A withdrawn offer and an ACK have their ends in the endpoint.
+    pub(super) fn give_up_at(&self) -> Option<Instant> {
+        match self {
+            Self::Passing { give_up_at, .. } | Self::Restoring { give_up_at, .. } => Some(*give_up_at),
+            Self::Withdrawn { .. } | Self::Offered { .. } => None,
         }
     }
 }
@@ -105,7 +119,8 @@ impl Call {
                 refusal.code
             })?;
         cx.effects.push(invite(request, other.dialog, offer));
-        bridged.exchange = Some(Exchange::Passing { from, server, request, was_held });
+        bridged.exchange =
+            Some(Exchange::Passing { from, server, request, was_held, give_up_at: cx.now + limits::REINVITE });
         Ok(())
     }
 
@@ -232,12 +247,31 @@ impl Call {
             return self.end(cx, Ending::Cancelled);
         }
         let Stage::Bridged(bridged) = &mut self.stage else { return };
-        let Some(Exchange::Passing { from, request, .. }) = bridged.exchange else { return };
-        if from == side {
-            cx.effects.push(Effect::Cancel { request, reason: None });
-            let (sender, _) = ends(&mut self.caller, bridged, from);
-            sender.negotiation.rollback();
-            bridged.exchange = Some(Exchange::Withdrawn { from, request });
+        if matches!(bridged.exchange, Some(Exchange::Passing { from, .. }) if from == side) {
+            self.withdraw_change(cx);
+        }
+    }
+
+    /// Takes back a change that the other side has not answered.
+    fn withdraw_change(&mut self, cx: &mut Context<'_>) {
+        let Stage::Bridged(bridged) = &mut self.stage else { return };
+        let Some((request, from)) = bridged.exchange.as_ref().and_then(Exchange::request) else { return };
+        cx.effects.push(Effect::Cancel { request, reason: None });
+        let (sender, _) = ends(&mut self.caller, bridged, from);
+        sender.negotiation.rollback();
+        bridged.exchange = Some(Exchange::Withdrawn { from, request });
+    }
+
+    /// The other side has said that it thinks about a change, and nothing since (it has no Timer B then).
+    pub(super) fn reinvite_timeout(&mut self, cx: &mut Context<'_>) {
+        let Stage::Bridged(bridged) = &self.stage else { return };
+        match bridged.exchange {
+            Some(Exchange::Passing { server, .. }) => {
+                cx.respond(server, Reply::new(SERVER_TIMEOUT));
+                self.withdraw_change(cx);
+            }
+            Some(Exchange::Restoring { .. }) => self.end(cx, Ending::PeerVanished),
+            Some(Exchange::Withdrawn { .. } | Exchange::Offered { .. }) | None => {}
         }
     }
 
@@ -251,7 +285,7 @@ impl Call {
         };
         if let Ok(offer) = plan::offer(&sender.negotiation, &mut other.negotiation, address, Reach::Single) {
             cx.effects.push(invite(request, other.dialog, offer));
-            bridged.exchange = Some(Exchange::Restoring { from, request });
+            bridged.exchange = Some(Exchange::Restoring { from, request, give_up_at: cx.now + limits::REINVITE });
         }
     }
 

@@ -10,7 +10,7 @@ use super::effect::{Context, Effect};
 use super::leg::{CallerState, Media};
 use super::record::write_leg;
 use super::reinvite::Exchange;
-use super::{Call, Side, Stage};
+use super::{Call, Side, Stage, Standing};
 use crate::limits;
 use crate::shard::answer;
 use crate::verdict::Ending;
@@ -114,7 +114,8 @@ impl Call {
                 let legs = std::mem::take(&mut closing.legs);
                 self.close(cx, legs, &[]);
             }
-            Stage::Idle | Stage::Alone(_) | Stage::Bridged(_) | Stage::Over => {}
+            Stage::Bridged(_) => self.reinvite_timeout(cx),
+            Stage::Idle | Stage::Alone(_) | Stage::Over => {}
         }
     }
 
@@ -130,21 +131,28 @@ impl Call {
         self.enter(cx, Stage::Over);
     }
 
-    /// What is left after a step that panicked: nothing in this value but the record and the media is to be trusted, and the
-    /// shard has ended the dialogs.
-    pub(crate) fn abandon(&mut self, cx: &mut Context<'_>) {
-        if self.is_ending() && self.record.is_ended() {
-            return;
-        }
-        self.stage = Stage::Idle;
+    /// Ends what a step that panicked has left. Nothing in this value is to be trusted but the record, and what the step wanted
+    /// done never happened; `before` is what the call was when the step began. The shard has ended the dialogs.
+    pub(crate) fn abandon(&mut self, cx: &mut Context<'_>, before: Standing) {
         self.caller.state = CallerState::Gone;
-        self.end(cx, Ending::SystemError);
+        self.stage = Stage::Idle;
+        if before.running {
+            self.media = match self.media {
+                _ if !before.media => Media::None,
+                Media::Closed => Media::Closed,
+                Media::None | Media::Opening | Media::Open(_) | Media::Closing => Media::Opening,
+            };
+            self.end(cx, Ending::SystemError);
+        } else {
+            self.close(cx, Vec::new(), &[]);
+        }
     }
 }
 
 /// A change that was on its way goes down with the call.
 fn give_up_exchange(cx: &mut Context<'_>, exchange: &Exchange) {
     if let Some((request, _)) = exchange.request() {
+        cx.effects.push(Effect::Cancel { request, reason: None });
         cx.effects.push(Effect::Release { request });
     }
     if let Exchange::Passing { server, .. } = exchange {

@@ -32,7 +32,12 @@ impl Shard {
                 Some(key) => self.step(now, key, Input::Request { server: id, dialog, request }),
                 None => self.respond(now, id, Reply::new(481)),
             },
-            Event::Cancelled { dialog, .. } => self.owner_of(now, dialog, Input::Cancelled { dialog }),
+            Event::Cancelled { id, dialog, .. } => {
+                if let Some(key) = self.calls.of_dialog(dialog) {
+                    self.calls.settle(key, id);
+                    self.step(now, key, Input::Cancelled { dialog });
+                }
+            }
             Event::Acked { dialog, request } => self.owner_of(now, dialog, Input::Acked { dialog, request }),
             Event::NoAck { dialog } => match self.calls.of_dialog(dialog) {
                 Some(key) => self.step(now, key, Input::NoAck { dialog }),

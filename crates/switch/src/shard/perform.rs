@@ -10,7 +10,7 @@ use sip::{DialogId, Failure, Header, Method, Name, Reply};
 
 use super::{Output, Shard};
 use crate::call::effect::{Context, Effect};
-use crate::call::{Call, CallKey, Input, Setup};
+use crate::call::{Call, CallKey, Input, Setup, Standing};
 
 impl Shard {
     /// Runs `work` with everything a call may look at. `None` when it panicked; then nothing it wanted is done.
@@ -60,9 +60,13 @@ impl Shard {
         while let Some(input) = inputs.pop_front() {
             let Some(tenant) = self.calls.tenant(key) else { return };
             let Some(mut call) = self.calls.take(key) else { return };
+            let before = call.standing();
+            if let Input::Request { server, .. } = &input {
+                self.calls.owe(key, *server);
+            }
             let effects = match self.guarded(now, key, tenant, |cx| call.handle(cx, input)) {
                 Some(((), effects)) => effects,
-                None => self.salvage(now, key, tenant, &mut call),
+                None => self.salvage(now, key, &mut call, before),
             };
             inputs.extend(self.perform(now, key, effects));
             self.calls.put(key, call);
@@ -70,17 +74,21 @@ impl Shard {
     }
 
     /// Ends what a call that panicked has left standing, by the table's own knowledge.
-    fn salvage(&mut self, now: Instant, key: CallKey, tenant: domain::TenantId, call: &mut Call) -> Vec<Effect> {
-        if let Some((server, clients, dialogs)) = self.calls.holdings(key) {
-            self.respond(now, server, Reply::new(500));
-            for client in clients {
+    fn salvage(&mut self, now: Instant, key: CallKey, call: &mut Call, before: Standing) -> Vec<Effect> {
+        let tenant = call.tenant();
+        if let Some(held) = self.calls.holdings(key) {
+            for server in held.servers {
+                self.respond(now, server, Reply::new(500));
+                self.calls.settle(key, server);
+            }
+            for client in held.clients {
                 self.endpoint.cancel(now, client, None);
             }
-            for dialog in dialogs {
+            for dialog in held.dialogs {
                 self.bye(now, dialog, None);
             }
         }
-        self.guarded(now, key, tenant, |cx| call.abandon(cx)).map(|((), effects)| effects).unwrap_or_default()
+        self.guarded(now, key, tenant, |cx| call.abandon(cx, before)).map(|((), effects)| effects).unwrap_or_default()
     }
 
     /// Does what a step wanted; returns what the call must hear about it.
@@ -88,7 +96,12 @@ impl Shard {
         let mut failures = Vec::new();
         for effect in effects {
             match effect {
-                Effect::Respond { server, reply } => self.respond(now, server, reply),
+                Effect::Respond { server, reply } => {
+                    if reply.code >= 200 {
+                        self.calls.settle(key, server);
+                    }
+                    self.respond(now, server, reply);
+                }
                 Effect::Invite { request, outgoing } => match self.endpoint.invite(now, *outgoing) {
                     Ok(client) => self.calls.own_request(key, request, client),
                     Err(_) => failures.push(Input::Failed { request, why: Failure::Transport }),

@@ -8,7 +8,7 @@ use media::SessionId;
 use sip::{ClientId, DialogId, ServerId};
 
 use crate::call::effect::RequestKey;
-use crate::call::{Call, CallKey, CallView};
+use crate::call::{Call, CallKey, CallView, Standing};
 use crate::limits;
 
 /// One call, and what the endpoint holds on its behalf.
@@ -16,20 +16,23 @@ struct Entry {
     /// Absent while a step runs.
     call: Option<Box<Call>>,
     tenant: TenantId,
-    /// The transaction of the caller's INVITE.
-    server: ServerId,
+    /// Requests that wait for our final answer: the caller's INVITE, a re-INVITE that was passed on.
+    servers: Vec<ServerId>,
     dialogs: Vec<DialogId>,
     requests: Vec<(RequestKey, ClientId)>,
     deadline: Option<Instant>,
     /// What the call was counted as after its last step.
-    counted: Counted,
+    counted: Standing,
 }
 
-/// The totals that a call is part of.
-#[derive(Clone, Copy, Default)]
-struct Counted {
-    running: bool,
-    media: bool,
+/// What the endpoint holds for one call.
+pub(super) struct Holdings {
+    /// Requests that wait for our final answer.
+    pub(super) servers: Vec<ServerId>,
+    /// Requests of ours.
+    pub(super) clients: Vec<ClientId>,
+    /// Dialogs.
+    pub(super) dialogs: Vec<DialogId>,
 }
 
 /// All calls of a shard. The hash maps are for look-up alone.
@@ -67,11 +70,11 @@ impl Calls {
         let entry = Entry {
             call: None,
             tenant,
-            server,
+            servers: vec![server],
             dialogs: Vec::with_capacity(2),
             requests: Vec::new(),
             deadline: None,
-            counted: Counted::default(),
+            counted: Standing::default(),
         };
         self.calls.insert(key, entry);
         self.own_dialog(key, dialog);
@@ -86,7 +89,7 @@ impl Calls {
     /// Brings a call back after a step, or forgets it when it is over.
     pub(super) fn put(&mut self, key: CallKey, call: Box<Call>) {
         let Some(entry) = self.calls.get_mut(&key) else { return };
-        let counted = Counted { running: !call.is_ending(), media: call.has_media() };
+        let counted = call.standing();
         let before = std::mem::replace(&mut entry.counted, counted);
         let running = self.running.entry(entry.tenant).or_default();
         *running = (*running + usize::from(counted.running)).saturating_sub(usize::from(before.running));
@@ -172,10 +175,28 @@ impl Calls {
         self.calls.contains_key(&key).then_some(key)
     }
 
-    /// Everything the endpoint holds for a call: the caller's transaction, the requests, the dialogs.
-    pub(super) fn holdings(&self, key: CallKey) -> Option<(ServerId, Vec<ClientId>, Vec<DialogId>)> {
+    /// A request has come whose final answer the call owes.
+    pub(super) fn owe(&mut self, key: CallKey, server: ServerId) {
+        if let Some(entry) = self.calls.get_mut(&key) {
+            entry.servers.push(server);
+        }
+    }
+
+    /// A request has got its final answer.
+    pub(super) fn settle(&mut self, key: CallKey, server: ServerId) {
+        if let Some(entry) = self.calls.get_mut(&key) {
+            entry.servers.retain(|owed| *owed != server);
+        }
+    }
+
+    /// Everything the endpoint holds for a call.
+    pub(super) fn holdings(&self, key: CallKey) -> Option<Holdings> {
         let entry = self.calls.get(&key)?;
-        Some((entry.server, entry.requests.iter().map(|(_, client)| *client).collect(), entry.dialogs.clone()))
+        Some(Holdings {
+            servers: entry.servers.clone(),
+            clients: entry.requests.iter().map(|(_, client)| *client).collect(),
+            dialogs: entry.dialogs.clone(),
+        })
     }
 
     pub(super) fn tenant(&self, key: CallKey) -> Option<TenantId> {

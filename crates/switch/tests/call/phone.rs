@@ -208,7 +208,13 @@ impl Dialog {
         self.remote = remote;
     }
 
+    /// Sends CANCEL and has it taken.
     pub(crate) fn cancel(&mut self, bench: &mut Bench) {
+        self.send_cancel(bench);
+        bench.response(self.phone.address, 200);
+    }
+
+    pub(crate) fn send_cancel(&mut self, bench: &mut Bench) {
         let branch = self.branch.clone();
         let remote = self.remote.split(";tag=").next().unwrap().to_owned();
         let remote = if self.cseq == 2 { remote } else { self.remote.clone() };
@@ -216,7 +222,6 @@ impl Dialog {
         let head = self.head("CANCEL", self.cseq, &branch);
         bench.send(self.phone.address, with_body(&head, ""));
         self.remote = kept;
-        bench.response(self.phone.address, 200);
     }
 
     /// Sends a request inside the dialog.

@@ -164,6 +164,23 @@ fn a_side_that_does_not_answer_a_change_ends_the_call() {
 }
 
 #[test]
+fn a_side_that_thinks_for_ever_has_the_change_taken_back() {
+    let Talk { mut bench, mut alice, bob } = talk();
+    alice.send(&mut bench, "INVITE", &sdp(alice.phone, "a=sendonly\r\n"));
+    let invite = bench.request(bob.phone.address, &Method::Invite);
+    bob.phone.answer(&mut bench, &invite, 180, "", "");
+    bench.advance(Duration::from_secs(60));
+    let timeout = bench.response(alice.phone.address, 504);
+    alice.ack_refusal(&mut bench, &timeout);
+    let cancel = bench.request(bob.phone.address, &Method::Cancel);
+    bob.phone.answer(&mut bench, &cancel, 200, "", "");
+    bob.phone.answer(&mut bench, &invite, 487, "", "");
+    bench.request(bob.phone.address, &Method::Ack);
+    change(&mut bench, &mut alice, &bob, "sendonly", "recvonly");
+    hang_up(&mut bench, &mut alice, &bob);
+}
+
+#[test]
 fn hanging_up_in_the_middle_of_a_change() {
     let Talk { mut bench, mut alice, mut bob } = talk();
     alice.send(&mut bench, "INVITE", &sdp(alice.phone, "a=sendonly\r\n"));
