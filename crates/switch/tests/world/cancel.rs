@@ -53,12 +53,16 @@ fn at_every_moment_of_a_call() {
 fn before_the_phone_called_has_answered_at_all() {
     let mut world = World::office(22, Weather::CALM, PAIR);
     // It says nothing, not even 100: the CANCEL to it must wait (RFC 3261 §9.1), the caller need not.
-    world.phone("1002").rings_silently().rings_on();
+    world.phone("1002").rings_silently().answers_after(3_000);
     world.phone("1001").dials("1002");
     world.run_for(Duration::from_millis(200));
     world.phone("1001").cancels();
     world.run_for(Duration::from_millis(100));
-    assert_eq!(world.code("1001"), Some(487));
+    assert_eq!((world.code("1001"), world.stage("1002")), (Some(487), Stage::Ringing));
+    world.seconds(4);
+    // Its 200 comes to a call that is over: acknowledged, and ended.
+    assert_eq!((world.code("1002"), world.stage("1002")), (Some(200), Stage::Over));
+    assert_eq!(world.record_of("1001").status, CallStatus::Cancelled);
     world.finish();
 }
 
