@@ -120,7 +120,7 @@ impl Admittance {
         if host.ip().is_none() {
             return self.named(&host);
         }
-        registrar.of_flow(flow).map(|binding| binding.registration().tenant_id).or(self.default)
+        registrar.on_flow(flow).map(|binding| binding.registration().tenant_id).or(self.default)
     }
 
     fn named(&self, host: &Host) -> Option<TenantId> {
@@ -216,7 +216,7 @@ impl Guard<'_> {
 
     /// The extension that is registered from this very flow.
     fn registered(&self, tenant: TenantId, flow: &Flow) -> Option<Identity> {
-        let registration = self.registrar.of_flow(flow)?.registration();
+        let registration = self.registrar.on_flow(flow)?.registration();
         (registration.tenant_id == tenant).then(|| Identity {
             tenant,
             extension: registration.extension.clone(),

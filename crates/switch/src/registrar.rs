@@ -1,64 +1,81 @@
-//! Registrar (RFC 3261 §10): phones say where they are.
+//! Registrar (RFC 3261 §10): which phones can be reached for an extension, and over which flow.
 //!
-//! A REGISTER is read whole and checked whole before the first binding changes, so that it takes effect entirely or not
-//! at all (§10.3 step 7). Nothing here waits: what the database should remember leaves through
-//! [`Registrar::poll_change`].
-
-mod binding;
-mod contact;
+//! An address of record is an extension of a tenant; it may have several bindings. A REGISTER is carried out whole or not at
+//! all. A call goes to a binding over the flow its REGISTER came in on, so that phones behind NAT are reached, and a Contact
+//! that names a stranger makes nobody a relay.
+//!
+//! No operation looks through all bindings: there is a table by address of record, an ordered set by flow and an ordered set
+//! by deadline. What changes leaves through [`Registrar::poll_change`].
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use domain::{Registration, RegistrationChange, RegistrationId, TenantId, TenantSnapshot, uuid_v7};
+use jiff::Timestamp;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore, SeedableRng};
-use sip::header::NameAddr;
-use sip::{Flow, Name, Reply, Request};
+use sip::{Flow, Reply, Request};
+
+mod answer;
+mod binding;
+mod request;
+mod table;
 
 pub use binding::Binding;
 
 use crate::admit::Identity;
 use crate::clock::WallClock;
-use crate::limits;
 use crate::verdict::Ending;
-use binding::{Aor, Table};
-use contact::{Contact, Wish};
+use request::{Ask, Contact, Wish};
+use table::{Slot, Table};
 
-/// What a registrar is told once.
+/// What a registrar allows.
 #[derive(Clone, Debug)]
 pub struct RegistrarConfig {
-    /// Lifetime when the phone names none, in seconds.
+    /// Lifetime of a binding whose REGISTER names none, in seconds.
     pub default_expires: u32,
-    /// Shortest lifetime, in seconds.
+    /// Shortest lifetime, in seconds; below it is 423. RFC 3261 §10.3 wants it to be no more than an hour.
     pub min_expires: u32,
-    /// Longest lifetime, in seconds.
+    /// Longest lifetime, in seconds; more is cut down to it.
     pub max_expires: u32,
-    /// Phones of one extension.
+    /// How many bindings an extension may have. A REGISTER that would make more is refused with 403: unlike 503 that makes no
+    /// phone look for another registrar, and unlike an eviction it takes nobody's place away.
     pub max_bindings: usize,
-    /// The ids of bindings grow from this.
+    /// Seed of the identities of bindings.
     pub seed: [u8; 32],
 }
 
-/// All live bindings of a shard.
-#[derive(Debug)]
+/// All bindings of a shard.
 pub struct Registrar {
     config: RegistrarConfig,
-    random: ChaCha8Rng,
     table: Table,
+    random: ChaCha8Rng,
     changes: VecDeque<RegistrationChange>,
 }
 
+/// A REGISTER together with what it needs to be carried out.
+struct Occasion<'a> {
+    now: Instant,
+    timestamp: Timestamp,
+    flow: &'a Flow,
+    identity: &'a Identity,
+}
+
+/// One part of a REGISTER, found to be allowed and not yet done.
+enum Step<'a> {
+    Remove(Slot),
+    Put(Option<Slot>, &'a Contact),
+}
+
 impl Registrar {
-    /// Nobody is registered.
+    /// A registrar without bindings.
     #[must_use]
     pub fn new(config: RegistrarConfig) -> Self {
         let random = ChaCha8Rng::from_seed(config.seed);
-        Self { config, random, table: Table::default(), changes: VecDeque::new() }
+        Self { config, table: Table::default(), random, changes: VecDeque::new() }
     }
 
-    /// Carries out a REGISTER that has been admitted, and answers it.
+    /// Carries out a REGISTER of somebody who has authenticated and may register for this address of record.
     pub fn register(
         &mut self,
         now: Instant,
@@ -67,96 +84,98 @@ impl Registrar {
         identity: &Identity,
         request: &Request,
     ) -> Reply {
-        let outcome = contact::wish(request, &self.config).and_then(|wish| match wish {
-            Wish::Query => Ok(()),
-            Wish::Clear => self.clear(identity, request),
-            Wish::Update(contacts) => self.update(now, clock, flow, identity, request, &contacts),
-        });
-        match outcome {
-            Ok(()) => self.listed(now, identity),
-            Err(refusal) => refusal,
+        self.handle_timeout(now);
+        let occasion = Occasion { now, timestamp: clock.at(now), flow, identity };
+        let ask = match request::read(request, &self.config) {
+            Ok(ask) => ask,
+            Err(refusal) => return answer::refused(refusal, &self.config),
+        };
+        match self.plan(&occasion, &ask) {
+            Ok(steps) => {
+                for step in steps {
+                    self.perform(&occasion, &ask, step);
+                }
+                let bindings = self.bindings(now, identity.tenant, &identity.extension);
+                answer::accepted(&occasion, bindings, &ask.path)
+            }
+            Err(refusal) => answer::refused(refusal, &self.config),
         }
     }
 
-    /// The phones of an extension, the preferred and then the latest first.
+    /// The bindings of an extension that hold at `now`, the preferred ones first.
     pub fn bindings(&self, now: Instant, tenant: TenantId, extension: &str) -> impl Iterator<Item = &Binding> {
-        let aor = (tenant, extension.to_owned());
-        let mut bindings: Vec<&Binding> =
-            self.table.of(&aor).iter().filter(|binding| binding.expires_at > now).collect();
-        bindings.sort_by_key(|binding| std::cmp::Reverse((binding.registration.q, binding.expires_at)));
-        bindings.into_iter()
+        let slots = self.table.of_extension(tenant, extension);
+        slots.iter().filter_map(|slot| self.table.get(*slot)).filter(move |binding| binding.expires_at() > now)
     }
 
-    /// The phone that sends over a flow; the latest, when several share it.
+    /// A binding whose phone sends over this flow. `None` also when phones of several tenants share the flow.
     #[must_use]
-    pub fn of_flow(&self, flow: &Flow) -> Option<&Binding> {
-        self.table.of_flow(flow)
+    pub fn on_flow(&self, flow: &Flow) -> Option<&Binding> {
+        self.table.on_flow(flow)
     }
 
-    /// Ends what has run out.
+    /// Ends what has expired at `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some((aor, id)) = self.table.ended(now) {
-            self.end(&aor, id);
+        while let Some(slot) = self.table.due(now) {
+            self.remove(slot);
         }
     }
 
-    /// When the next binding runs out.
+    /// When the next binding expires.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.table.first_end()
+        self.table.next_deadline()
     }
 
-    /// The next change for the database.
+    /// The next change for the durable copy.
     pub fn poll_change(&mut self) -> Option<RegistrationChange> {
         self.changes.pop_front()
     }
 
-    /// Takes back the bindings of an earlier life; what has run out meanwhile is ended.
+    /// Takes over bindings of an earlier life. Those that have expired, cannot be reached any more or are known better by now
+    /// are ended instead.
     pub fn restore(&mut self, now: Instant, clock: &WallClock, registrations: Vec<Registration>) {
         for registration in registrations {
+            let (tenant_id, id) = (registration.tenant_id, registration.id);
             let expires_at = clock.instant(registration.expires_at);
-            if registration.expires_at <= clock.at(now) {
-                let (tenant_id, id) = (registration.tenant_id, registration.id);
-                self.changes.push_back(RegistrationChange::Removed { tenant_id, id });
-            } else {
-                self.table.put(Binding::new(registration, expires_at));
+            let binding = Binding::restored(registration, expires_at).filter(|binding| {
+                let known = self.table.of_extension(tenant_id, &binding.registration().extension);
+                expires_at > now && !known.iter().filter_map(|slot| self.table.get(*slot)).any(|old| old.same(binding))
+            });
+            match binding {
+                Some(binding) => self.table.insert(binding),
+                None => self.changes.push_back(RegistrationChange::Removed { tenant_id, id }),
             }
         }
     }
 
-    /// Ends the bindings of extensions that the tenant no longer has, or has disabled.
+    /// Ends the bindings of extensions that the tenant no longer has or has disabled.
     pub fn retain(&mut self, snapshot: &TenantSnapshot) {
-        let tenant = snapshot.tenant.id;
-        for number in self.table.numbers(tenant) {
-            let known = snapshot.extensions.get(&number).filter(|extension| extension.enabled);
-            let gone: Vec<RegistrationId> = self
-                .table
-                .of(&(tenant, number.clone()))
-                .iter()
-                .filter(|binding| known.is_none_or(|extension| extension.id != binding.registration.extension_id))
-                .map(|binding| binding.registration.id)
-                .collect();
-            for id in gone {
-                self.end(&(tenant, number.clone()), id);
+        for slot in self.table.of_tenant(snapshot.tenant.id) {
+            let Some(binding) = self.table.get(slot) else { continue };
+            let registration = binding.registration();
+            let extension = snapshot.extensions.get(&registration.extension);
+            if !extension.is_some_and(|extension| extension.enabled && extension.id == registration.extension_id) {
+                self.remove(slot);
             }
         }
     }
 
-    /// Ends every binding of a tenant.
+    /// Ends all bindings of a tenant.
     pub fn remove_tenant(&mut self, tenant: TenantId) {
-        for number in self.table.numbers(tenant) {
-            self.end_all(&(tenant, number));
+        for slot in self.table.of_tenant(tenant) {
+            self.remove(slot);
         }
     }
 
-    /// The live bindings, of one tenant or of all, by number.
+    /// All bindings, or those of one tenant.
     #[must_use]
     pub fn registrations(&self, tenant: Option<TenantId>) -> Vec<Registration> {
-        let tenants = tenant.map_or_else(|| self.table.tenants(), |tenant| vec![tenant]);
-        let aors = tenants.into_iter().flat_map(|tenant| {
-            self.table.numbers(tenant).into_iter().map(move |number| (tenant, number))
-        });
-        aors.flat_map(|aor| self.table.of(&aor).iter().map(|binding| binding.registration.clone())).collect()
+        let slots = match tenant {
+            Some(tenant) => self.table.of_tenant(tenant),
+            None => self.table.all(),
+        };
+        slots.into_iter().filter_map(|slot| self.table.get(slot)).map(|binding| binding.registration().clone()).collect()
     }
 
     /// How many bindings there are.
@@ -165,147 +184,114 @@ impl Registrar {
         self.table.len()
     }
 
-    /// Whether nobody is registered.
+    /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.table.len() == 0
     }
 
-    fn end(&mut self, aor: &Aor, id: RegistrationId) {
-        if self.table.remove(aor, id).is_some() {
-            self.changes.push_back(RegistrationChange::Removed { tenant_id: aor.0, id });
-        }
-    }
-
-    fn end_all(&mut self, aor: &Aor) {
-        let ids: Vec<_> = self.table.of(aor).iter().map(|binding| binding.registration.id).collect();
-        for id in ids {
-            self.end(aor, id);
-        }
-    }
-
-    /// `Contact: *` with `Expires: 0` (§10.2.2).
-    fn clear(&mut self, identity: &Identity, request: &Request) -> Result<(), Reply> {
-        let aor = (identity.tenant, identity.extension.clone());
-        for binding in self.table.of(&aor) {
-            in_order(&binding.registration, request)?;
-        }
-        self.end_all(&aor);
-        Ok(())
-    }
-
-    fn update(
-        &mut self,
-        now: Instant,
-        clock: &WallClock,
-        flow: &Flow,
-        identity: &Identity,
-        request: &Request,
-        contacts: &[Contact],
-    ) -> Result<(), Reply> {
-        let aor = (identity.tenant, identity.extension.clone());
-        let path = contact::path(request)?;
-        let call_id = contact::text(&request.call_id().map_err(|_| Reply::new(400))?)?;
-        let cseq = request.cseq().map_err(|_| Reply::new(400))?.number;
-        let mut changes = Vec::with_capacity(contacts.len());
-        let mut fresh = 0;
+    /// What the REGISTER comes to, found out before anything is touched (RFC 3261 §10.3, steps 6 and 7).
+    fn plan<'a>(&self, occasion: &Occasion<'_>, ask: &'a Ask) -> Result<Vec<Step<'a>>, Ending> {
+        let identity = occasion.identity;
+        let present = self.table.of_extension(identity.tenant, &identity.extension);
+        let contacts = match &ask.wish {
+            Wish::Query => return Ok(Vec::new()),
+            Wish::Clear => {
+                let steps = present.iter().map(|slot| self.in_order(ask, *slot).map(|()| Step::Remove(*slot)));
+                return steps.collect();
+            }
+            Wish::Change(contacts) => contacts,
+        };
+        let mut steps: Vec<Step<'a>> = Vec::with_capacity(contacts.len());
         for contact in contacts {
-            let known = self.table.of(&aor).iter().find(|binding| is_same(binding, contact));
-            if let Some(binding) = known {
-                in_order(&binding.registration, request)?;
-            } else if contact.expires > 0 {
-                fresh += 1;
+            let slot = self.find(present, contact);
+            if let Some(slot) = slot {
+                self.in_order(ask, slot)?;
             }
-            changes.push((contact, known.map(|binding| binding.registration.clone())));
-        }
-        if fresh > 0 && self.table.of(&aor).len() + fresh > self.config.max_bindings {
-            let verdict = Ending::TooManyBindings.verdict();
-            return Err(Reply::new(verdict.sip).reason(verdict.sentence));
-        }
-        let user_agent = request.headers().get(&Name::UserAgent).map(|agent| cut(&agent));
-        for (contact, known) in changes {
-            if contact.expires == 0 {
-                if let Some(known) = known {
-                    self.end(&aor, known.id);
-                }
-                continue;
+            // A REGISTER that names one contact twice means what it says last.
+            steps.retain(|step| match step {
+                Step::Remove(earlier) | Step::Put(Some(earlier), _) => slot != Some(*earlier),
+                Step::Put(None, earlier) => slot.is_some() || !earlier.same(contact),
+            });
+            match slot {
+                Some(slot) if contact.expires == 0 => steps.push(Step::Remove(slot)),
+                None if contact.expires == 0 => {}
+                _ => steps.push(Step::Put(slot, contact)),
             }
-            let at = clock.at(now);
-            let lifetime = Duration::from_secs(u64::from(contact.expires));
-            let registration = Registration {
-                id: known.as_ref().map_or_else(|| self.fresh_id(clock.unix_ms(now)), |known| known.id),
-                tenant_id: identity.tenant,
-                extension_id: identity.extension_id,
-                extension: identity.extension.clone(),
-                device_id: identity.device_id,
-                contact: String::from_utf8_lossy(contact.uri.as_bytes()).into_owned(),
-                instance: contact.instance.clone(),
-                reg_id: contact.reg_id,
-                q: contact.q,
-                call_id: call_id.clone(),
-                cseq,
-                transport: flow.transport.as_str().to_ascii_lowercase(),
-                local: flow.local,
-                remote: flow.remote,
-                user_agent: user_agent.clone(),
-                path: path.clone(),
-                registered_at: known.map_or(at, |known| known.registered_at),
-                expires_at: at.checked_add(lifetime).unwrap_or(at),
-            };
-            self.changes.push_back(RegistrationChange::Put(Box::new(registration.clone())));
-            self.table.put(Binding::new(registration, now + lifetime));
         }
-        Ok(())
+        let removed = steps.iter().filter(|step| matches!(step, Step::Remove(_))).count();
+        let added = steps.iter().filter(|step| matches!(step, Step::Put(None, _))).count();
+        // Whoever is over a limit that was lowered may still refresh and go, only not grow.
+        if added > removed && present.len() + added - removed > self.config.max_bindings {
+            return Err(Ending::TooManyBindings);
+        }
+        Ok(steps)
     }
 
-    fn fresh_id(&mut self, unix_ms: u64) -> RegistrationId {
+    /// The binding that a contact means: the same device first (RFC 5626 §6), then the same address.
+    fn find(&self, present: &[Slot], contact: &Contact) -> Option<Slot> {
+        let binding = |slot: &&Slot| self.table.get(**slot);
+        let device = present.iter().find(|slot| binding(slot).is_some_and(|binding| binding.same_device(contact)));
+        device
+            .or_else(|| present.iter().find(|slot| binding(slot).is_some_and(|binding| binding.same_address(&contact.uri))))
+            .copied()
+    }
+
+    /// A request of the same Call-ID must be newer than the one that made the binding.
+    fn in_order(&self, ask: &Ask, slot: Slot) -> Result<(), Ending> {
+        let Some(binding) = self.table.get(slot) else { return Ok(()) };
+        let registration = binding.registration();
+        let old = registration.call_id == ask.call_id && registration.cseq >= ask.cseq;
+        if old { Err(Ending::OutOfOrder) } else { Ok(()) }
+    }
+
+    fn perform(&mut self, occasion: &Occasion<'_>, ask: &Ask, step: Step<'_>) {
+        let (slot, contact) = match step {
+            Step::Remove(slot) => return self.remove(slot),
+            Step::Put(slot, contact) => (slot, contact),
+        };
+        let old = slot.and_then(|slot| self.table.remove(slot));
+        let (id, registered_at) = match &old {
+            Some(old) => (old.registration().id, old.registration().registered_at),
+            None => (self.fresh_id(occasion.timestamp), occasion.timestamp),
+        };
+        let lifetime = Duration::from_secs(u64::from(contact.expires));
+        let identity = occasion.identity;
+        let registration = Registration {
+            id,
+            tenant_id: identity.tenant,
+            extension_id: identity.extension_id,
+            extension: identity.extension.clone(),
+            device_id: identity.device_id,
+            contact: contact.text.clone(),
+            instance: contact.instance.clone(),
+            reg_id: contact.reg_id,
+            q: contact.q,
+            call_id: ask.call_id.clone(),
+            cseq: ask.cseq,
+            transport: binding::transport_name(occasion.flow.transport).to_owned(),
+            local: occasion.flow.local,
+            remote: occasion.flow.remote,
+            user_agent: ask.user_agent.clone(),
+            path: ask.path.clone(),
+            registered_at,
+            expires_at: occasion.timestamp.saturating_add(lifetime).unwrap_or(Timestamp::MAX),
+        };
+        self.changes.push_back(RegistrationChange::Put(Box::new(registration.clone())));
+        self.table.insert(Binding::new(registration, *occasion.flow, occasion.now + lifetime));
+    }
+
+    fn remove(&mut self, slot: Slot) {
+        if let Some(binding) = self.table.remove(slot) {
+            let registration = binding.registration();
+            let (tenant_id, id) = (registration.tenant_id, registration.id);
+            self.changes.push_back(RegistrationChange::Removed { tenant_id, id });
+        }
+    }
+
+    fn fresh_id(&mut self, timestamp: Timestamp) -> RegistrationId {
         let mut random = [0; 10];
         self.random.fill_bytes(&mut random);
-        RegistrationId(uuid_v7(unix_ms, random))
+        RegistrationId(uuid_v7(u64::try_from(timestamp.as_millisecond()).unwrap_or(0), random))
     }
-
-    /// 200 with every current binding and what is left of its time (§10.3 step 8).
-    fn listed(&self, now: Instant, identity: &Identity) -> Reply {
-        let mut reply = Reply::new(200);
-        for binding in self.bindings(now, identity.tenant, &identity.extension) {
-            let Ok(uri) = binding.target() else { continue };
-            let left = binding.expires_at.saturating_duration_since(now).as_millis().div_ceil(1_000);
-            let registration = &binding.registration;
-            let mut address = NameAddr::new(uri).with_param("expires", Some(left.to_string().as_bytes()));
-            if registration.q < 1_000 {
-                address = address.with_param("q", Some(format!("0.{:03}", registration.q).as_bytes()));
-            }
-            if let Some(instance) = &registration.instance {
-                address = address.with_param("+sip.instance", Some(format!("\"<{instance}>\"").as_bytes()));
-            }
-            if let Some(reg_id) = registration.reg_id {
-                address = address.with_param("reg-id", Some(reg_id.to_string().as_bytes()));
-            }
-            reply = reply.header(Name::Contact, address.to_bytes());
-        }
-        reply
-    }
-}
-
-/// Whether a Contact names a binding: the same instance of the same flow number (RFC 5626 §6), or the same URI (§10.3).
-fn is_same(binding: &Binding, contact: &Contact) -> bool {
-    let registration = &binding.registration;
-    if registration.instance.is_some() && registration.instance == contact.instance {
-        return registration.reg_id == contact.reg_id;
-    }
-    binding.target().is_ok_and(|uri| uri.equivalent(&contact.uri))
-}
-
-/// A REGISTER of the same Call-ID must have a higher CSeq than the one before it (§10.3 step 7).
-fn in_order(known: &Registration, request: &Request) -> Result<(), Reply> {
-    let (Ok(call_id), Ok(cseq)) = (request.call_id(), request.cseq()) else { return Err(Reply::new(400)) };
-    if known.call_id.as_bytes() == call_id && cseq.number <= known.cseq {
-        return Err(Reply::new(500));
-    }
-    Ok(())
-}
-
-fn cut(agent: &Bytes) -> String {
-    let text: String = String::from_utf8_lossy(agent).chars().filter(|c| !c.is_control()).collect();
-    text.chars().take(limits::MAX_USER_AGENT).collect()
 }
