@@ -175,7 +175,11 @@ impl Registrar {
             Some(tenant) => self.table.of_tenant(tenant),
             None => self.table.all(),
         };
-        slots.into_iter().filter_map(|slot| self.table.get(slot)).map(|binding| binding.registration().clone()).collect()
+        slots
+            .into_iter()
+            .filter_map(|slot| self.table.get(slot))
+            .map(|binding| binding.registration().clone())
+            .collect()
     }
 
     /// How many bindings there are.
@@ -233,7 +237,9 @@ impl Registrar {
         let binding = |slot: &&Slot| self.table.get(**slot);
         let device = present.iter().find(|slot| binding(slot).is_some_and(|binding| binding.same_device(contact)));
         device
-            .or_else(|| present.iter().find(|slot| binding(slot).is_some_and(|binding| binding.same_address(&contact.uri))))
+            .or_else(|| {
+                present.iter().find(|slot| binding(slot).is_some_and(|binding| binding.same_address(&contact.uri)))
+            })
             .copied()
     }
 

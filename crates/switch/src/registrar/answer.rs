@@ -1,11 +1,11 @@
 //! What a REGISTER is answered with.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
-use sip::header::MinExpires;
+use sip::header::{MinExpires, NameAddr};
 use sip::{Header, Name, Reply};
 
-use super::{Binding, Occasion, RegistrarConfig};
+use super::{Binding, Occasion, RegistrarConfig, request};
 use crate::verdict::Ending;
 
 /// 200 with every binding that holds (RFC 3261 §10.3, step 8), and the Path that was kept (RFC 3327 §5.3).
@@ -15,8 +15,8 @@ pub(super) fn accepted<'a>(
     path: &[String],
 ) -> Reply {
     let mut reply = Reply::new(200);
-    for binding in bindings {
-        reply = reply.header(Name::Contact, contact(occasion, binding));
+    for value in bindings.filter_map(|binding| contact(occasion, binding)) {
+        reply = reply.header(Name::Contact, value);
     }
     for value in path {
         reply = reply.header(Name::Path, Bytes::copy_from_slice(value.as_bytes()));
@@ -38,31 +38,21 @@ pub(super) fn refused(refusal: Ending, config: &RegistrarConfig) -> Reply {
 }
 
 /// A binding as the phone knows it, with the seconds it has left, begun ones included.
-fn contact(occasion: &Occasion<'_>, binding: &Binding) -> Bytes {
+fn contact(occasion: &Occasion<'_>, binding: &Binding) -> Option<Bytes> {
     let registration = binding.registration();
     let left = binding.expires_at().saturating_duration_since(occasion.now);
     let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
-    let mut value = BytesMut::with_capacity(registration.contact.len() + 96);
-    value.put_slice(b"<");
-    value.put_slice(registration.contact.as_bytes());
-    value.put_slice(format!(">;expires={seconds}").as_bytes());
-    if registration.q < 1_000 {
-        value.put_slice(format!(";q=0.{:03}", registration.q).as_bytes());
+    let mut address = NameAddr::new(binding.target().ok()?).with_param("expires", Some(seconds.to_string().as_bytes()));
+    if registration.q < request::FULL_PREFERENCE {
+        address = address.with_param("q", Some(format!("0.{:03}", registration.q).as_bytes()));
     }
     if let Some(instance) = &registration.instance {
-        value.put_slice(b";+sip.instance=\"<");
-        for byte in instance.bytes() {
-            if matches!(byte, b'"' | b'\\') {
-                value.put_u8(b'\\');
-            }
-            value.put_u8(byte);
-        }
-        value.put_slice(b">\"");
+        address = address.with_param("+sip.instance", Some(format!("<{instance}>").as_bytes()));
     }
     if let Some(reg_id) = registration.reg_id {
-        value.put_slice(format!(";reg-id={reg_id}").as_bytes());
+        address = address.with_param("reg-id", Some(reg_id.to_string().as_bytes()));
     }
-    value.freeze()
+    Some(address.to_bytes())
 }
 
 /// RFC 3261 §20.17.

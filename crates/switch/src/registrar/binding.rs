@@ -60,7 +60,10 @@ impl Binding {
     #[must_use]
     pub fn path(&self) -> Vec<NameAddr> {
         let values = self.registration.path.iter();
-        values.filter_map(|value| Path::parse(&Bytes::copy_from_slice(value.as_bytes())).ok()).map(|path| path.0).collect()
+        values
+            .filter_map(|value| Path::parse(&Bytes::copy_from_slice(value.as_bytes())).ok())
+            .map(|path| path.0)
+            .collect()
     }
 
     pub(super) fn same_device(&self, contact: &Contact) -> bool {

@@ -102,7 +102,7 @@ fn contact(value: &ContactValue, header_expires: Option<u32>, config: &Registrar
 }
 
 /// The `q` of a Contact that names none (RFC 3261 leaves it open; RFC 2543 said 1).
-const FULL_PREFERENCE: u16 = 1_000;
+pub(super) const FULL_PREFERENCE: u16 = 1_000;
 
 /// Text that may be kept: neither too long nor with characters that a database column cannot hold.
 fn text(bytes: &[u8]) -> Result<String, Ending> {

@@ -43,9 +43,9 @@ impl Table {
         let registration = binding.registration();
         self.flows.insert((*binding.flow(), registration.tenant_id, slot));
         self.deadlines.insert((binding.expires_at(), slot));
-        let place = self.of_extension(registration.tenant_id, &registration.extension).partition_point(|other| {
-            self.get(*other).is_some_and(|other| rank(other) <= rank(&binding))
-        });
+        let place = self
+            .of_extension(registration.tenant_id, &registration.extension)
+            .partition_point(|other| self.get(*other).is_some_and(|other| rank(other) <= rank(&binding)));
         let tenant = self.tenants.entry(registration.tenant_id).or_default();
         tenant.slots.insert(slot);
         match tenant.extensions.get_mut(registration.extension.as_str()) {
