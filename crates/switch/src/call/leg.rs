@@ -27,11 +27,9 @@ pub(super) struct Caller {
     pub(super) state: CallerState,
     /// Its row of the history.
     pub(super) leg: CallLeg,
-    /// Number of its extension: the user part of the From that others see.
-    pub(super) number: String,
-    /// Name that others see.
-    pub(super) display_name: Option<String>,
-    /// Main domain of its tenant: the host part that others see.
+    /// The From that others see.
+    pub(super) shown: NameAddr,
+    /// Main domain of its tenant: the host part of the To that others see.
     pub(super) domain: String,
     /// Hops its INVITE has left.
     pub(super) max_forwards: u8,

@@ -76,16 +76,12 @@ impl Call {
         leg.sip_call_id = cx.ids.call_id();
         self.record.row_mut().callee_ip = leg.remote_ip;
         let caller = &self.caller;
-        let mut from = NameAddr::new(Uri::sip(Some(&caller.number), &caller.domain, None));
-        if let Some(name) = &caller.display_name {
-            from = from.with_display(name.as_bytes());
-        }
         let dialed = self.record.row().dialed_number.as_deref();
         let outgoing = OutgoingRequest {
             method: Method::Invite,
             uri: target.uri,
             flow: target.flow,
-            from,
+            from: caller.shown.clone(),
             to: NameAddr::new(Uri::sip(dialed, &caller.domain, None)),
             call_id: Some(Bytes::from(leg.sip_call_id.clone())),
             headers: vec![(Name::Allow, Bytes::from_static(ALLOW.as_bytes()))],

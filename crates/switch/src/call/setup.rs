@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use domain::{Action, CallId, CallRecord, CallStatus, Direction, Extension};
 use media::{Command, Fact, MediaAddress, Negotiation, plan};
-use sip::{DialogId, Flow, Name, Request, ServerId};
+use sip::header::NameAddr;
+use sip::{DialogId, Flow, Name, Request, ServerId, Uri};
 
 use super::answered::Alone;
 use super::effect::Context;
@@ -58,13 +59,13 @@ impl Call {
         let mut negotiation = Negotiation::new(cx.ids.number(), Some(setup.flow.remote.ip()));
         let body = setup.request.body();
         let offer = if body.is_empty() { Ok(()) } else { negotiation.remote_offer(&body) };
+        let domain = domain_of(cx.snapshot());
         let caller = Caller {
             end: End { dialog: setup.dialog, flow: setup.flow, negotiation },
             state: CallerState::Invited { server: setup.server },
             leg,
-            number: setup.identity.extension.clone(),
-            display_name: extension.and_then(|extension| extension.display_name.clone()),
-            domain: domain_of(cx.snapshot()),
+            shown: shown(setup, extension, &domain),
+            domain,
             max_forwards: setup.request.max_forwards().unwrap_or(limits::MAX_FORWARDS).min(limits::MAX_FORWARDS),
         };
         Self {
@@ -259,7 +260,7 @@ fn row(cx: &mut Context<'_>, setup: &Setup<'_>, extension: Option<&Extension>) -
         context: extension.map(|extension| extension.context.clone()),
         caller_extension_id: extension.map(|extension| extension.id),
         callee_extension_id: None,
-        user_id: extension.and_then(|extension| extension.user_id),
+        user_id: setup.identity.user_id.or_else(|| extension.and_then(|extension| extension.user_id)),
         direction: Direction::Internal,
         start_time: cx.at,
         ringing_at: None,
@@ -276,6 +277,20 @@ fn row(cx: &mut Context<'_>, setup: &Setup<'_>, extension: Option<&Extension>) -
         caller_user_agent: header(&Name::UserAgent),
         callee_user_agent: None,
         media: Vec::new(),
+    }
+}
+
+/// The caller as others see it: the extension that was authenticated, never what the phone claims; and nobody when the phone
+/// asks for that by an anonymous From (RFC 3323 §4.1.1.3).
+fn shown(setup: &Setup<'_>, extension: Option<&Extension>, domain: &str) -> NameAddr {
+    let from = setup.request.from().ok();
+    if from.is_some_and(|from| from.uri.user().as_deref() == Some(b"anonymous")) {
+        return NameAddr::new(Uri::sip(Some("anonymous"), "anonymous.invalid", None)).with_display(b"Anonymous");
+    }
+    let shown = NameAddr::new(Uri::sip(Some(&setup.identity.extension), domain, None));
+    match extension.and_then(|extension| extension.display_name.as_ref()) {
+        Some(name) => shown.with_display(name.as_bytes()),
+        None => shown,
     }
 }
 

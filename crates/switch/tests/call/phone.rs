@@ -88,10 +88,16 @@ impl Phone {
 
     /// Sends an INVITE, answers the challenge, and has the INVITE taken.
     pub(crate) fn invite(self, bench: &mut Bench, number: &str, extra: &str, body: &str) -> Dialog {
+        let from = format!("\"Forged\" <sip:{}@{REALM}>", self.user);
+        self.invite_as(bench, &from, number, extra, body)
+    }
+
+    /// The same under another name.
+    pub(crate) fn invite_as(self, bench: &mut Bench, from: &str, number: &str, extra: &str, body: &str) -> Dialog {
         let n = bench.fresh();
         let uri = format!("sip:{number}@{REALM}");
         let Phone { user, address } = self;
-        let from = format!("\"Forged\" <sip:{user}@{REALM}>;tag=i{n}");
+        let from = format!("{from};tag=i{n}");
         let head = |cseq: u32, auth: &str| {
             format!(
                 "INVITE {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch=z9hG4bKi{n}c{cseq};rport\r\n\

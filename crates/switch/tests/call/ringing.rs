@@ -71,6 +71,21 @@ fn leg_b_is_built_from_our_own_words() {
 }
 
 #[test]
+fn a_caller_may_hide_its_number() {
+    let mut bench = Bench::new();
+    let (alice, bob) = (phone("1001", ALICE), phone("1002", BOB));
+    bob.register(&mut bench);
+    let mut caller = alice.invite_as(&mut bench, "<sip:anonymous@anonymous.invalid>", "1002", "", &sdp(alice, ""));
+    let invite = bench.request(bob.address, &Method::Invite);
+    assert!(!body(invite.bytes()).contains("1001"));
+    assert_eq!(invite.from().unwrap().uri.as_bytes(), b"sip:anonymous@anonymous.invalid");
+    bob.answer(&mut bench, &invite, 486, "bob", "");
+    let refused = bench.response(alice.address, 486);
+    caller.ack_refusal(&mut bench, &refused);
+    assert_eq!(bench.end().caller_number.as_deref(), Some("1001"), "the history knows");
+}
+
+#[test]
 fn all_phones_ring_and_the_first_to_answer_wins() {
     let mut bench = Bench::new();
     let (alice, desk, sofa) = (phone("1001", ALICE), phone("1002", 21), phone("1002", 22));
