@@ -1,6 +1,6 @@
 //! Features: what a dialplan may do with a call, one file each.
 //!
-//! [`domain::Action`] names them, [`Feature`] runs them, and [`feature`] is the one match that joins the two. A feature sees neither
+//! [`domain::Action`] names them, [`Feature`] runs them, and `feature` is the one match that joins the two. A feature sees neither
 //! SIP nor SDP: it is told what happened to the call and appends verbs; the call carries the verbs out afterwards.
 
 mod dial;
