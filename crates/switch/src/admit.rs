@@ -1,208 +1,308 @@
-//! Admission: who may make state, decided before any exists.
+//! Admit: who may ask anything of this switch.
 //!
-//! ```text
-//! request ─▶ tenant of the Request-URI ─▶ digest on the tenant's realm ─▶ may this login say what it says? ─▶ Identity
-//!                 │ none: 403                │ no: 401 or 407                 │ no: 403
-//! ```
+//! Asked by the endpoint before any state exists. The tenant is found from the domain that the request names; the sender
+//! then proves with digest that it speaks for an extension of that tenant. Whoever cannot is told the same, whether the
+//! name is missing, disabled or the password wrong, and the same work is done to find out.
 //!
-//! Every method is authenticated, according to one table ([`policy`]). Whoever does not pass is answered statelessly, and
-//! learns nothing: a name that does not exist, a wrong password and a disabled login get the same bytes after the same work.
+//! | method | challenge | besides the digest |
+//! |---|---|---|
+//! | REGISTER | 401 | the To is the authenticated extension |
+//! | OPTIONS | 401 | none needed from the flow of a registered phone, which asks whether we are alive |
+//! | every other | 401 or 407, by [`policy`] | the From is the authenticated extension, or anonymous |
 //!
-//! The one request that passes without a digest is an OPTIONS over the flow of a registered phone, which is how phones keep
-//! their NAT open; its answer says nothing that the phone does not know.
+//! ACK and CANCEL are not the gate's to judge: they match something or are dropped.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use domain::{DeviceId, ExtensionId, TenantId, TenantSnapshot, TenantStatus, UserId};
+use domain::{Credential, DeviceId, DigestOffer, ExtensionId, TenantId, TenantSnapshot, TenantStatus, UserId};
+use sip::digest::{Algorithm, Challenge, Credentials, Ha1, NonceCounts, NonceKey, NonceVerdict, verify};
 use sip::header::NameAddr;
-use sip::{Admission, Flow, Gate, Host, Method, Reply, Request, Scheme, Scope, Uri};
+use sip::{Admission, Flow, Gate, Host, Method, Name, Reply, Request, Scheme, Scope, Uri};
 
-mod digest;
-mod directory;
 pub mod policy;
 
-use crate::registrar::Registrar;
-use crate::routing::Routes;
-use crate::verdict::Ending;
-use digest::{Examiner, Proof};
-use directory::Directory;
 use policy::Policy;
 
-/// Who sent a request.
+use crate::limits;
+use crate::registrar::Registrar;
+use crate::routing::Routes;
+
+/// Whom a request speaks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// Tenant.
+    /// The tenant.
     pub tenant: TenantId,
-    /// Number of the extension that the sender registers and calls as.
+    /// Number of the extension.
     pub extension: String,
-    /// That extension.
+    /// The extension.
     pub extension_id: ExtensionId,
     /// The person behind the login.
     pub user_id: Option<UserId>,
-    /// The device, when the login is the device's own.
+    /// The device, when it logged in as itself.
     pub device_id: Option<DeviceId>,
-    /// What the digest named, or the extension's number where a registered flow stood in for it.
+    /// The name that was authenticated.
     pub username: String,
 }
 
-/// The tenants of a shard, and what it takes to know their phones.
+/// The tenants, their domains, and the nonces.
 pub struct Admittance {
-    directory: Directory,
-    examiner: Examiner,
-}
-
-/// The gate before the endpoint: tenants and logins on one side, live bindings on the other.
-pub struct Doorkeeper<'a> {
-    admittance: &'a mut Admittance,
-    registrar: &'a Registrar,
+    tenants: HashMap<TenantId, Arc<Routes>>,
+    domains: HashMap<String, TenantId>,
+    /// What each tenant put into `domains`.
+    names: BTreeMap<TenantId, Vec<String>>,
+    default: Option<TenantId>,
+    key: NonceKey,
+    counts: NonceCounts,
+    began: Instant,
+    /// Checked for names nobody has, so that they cost what the others cost.
+    nobody: Ha1,
 }
 
 impl Admittance {
-    /// An admittance without tenants. Nonces are sealed with `secret` and count time from `now`.
+    /// Nobody is known yet. `seed` is the secret behind the nonces.
     #[must_use]
-    pub fn new(now: Instant, secret: [u8; 32]) -> Self {
-        Self { directory: Directory::default(), examiner: Examiner::new(now, secret) }
+    pub fn new(now: Instant, seed: [u8; 32]) -> Self {
+        Self {
+            tenants: HashMap::new(),
+            domains: HashMap::new(),
+            names: BTreeMap::new(),
+            default: None,
+            key: NonceKey::new(seed),
+            counts: NonceCounts::default(),
+            began: now,
+            nobody: Ha1 { md5: [0; 16], sha256: Some([0; 32]) },
+        }
     }
 
     /// Takes a tenant as it is now.
     pub fn put(&mut self, snapshot: Arc<TenantSnapshot>) {
-        self.directory.put(snapshot);
+        let tenant = &snapshot.tenant;
+        let id = tenant.id;
+        self.remove(id);
+        let names: Vec<String> =
+            std::iter::once(&tenant.domain).chain(&tenant.domains).map(|name| canonical(name.as_bytes())).collect();
+        for name in &names {
+            // The database keeps domains apart. Should two tenants claim one all the same, it stays with whom it is.
+            self.domains.entry(name.clone()).or_insert(id);
+        }
+        self.names.insert(id, names);
+        if tenant.is_default {
+            self.default = Some(id);
+        }
+        self.tenants.insert(id, Arc::new(Routes::compile(snapshot)));
     }
 
     /// Forgets a tenant.
-    pub fn remove(&mut self, tenant: TenantId) {
-        self.directory.remove(tenant);
+    pub fn remove(&mut self, id: TenantId) {
+        self.tenants.remove(&id);
+        for name in self.names.remove(&id).unwrap_or_default() {
+            if self.domains.get(&name) == Some(&id) {
+                self.domains.remove(&name);
+            }
+        }
+        if self.default == Some(id) {
+            self.default = None;
+        }
     }
 
-    /// The compiled snapshot of a tenant.
+    /// The compiled dialplan and the snapshot of a tenant.
     #[must_use]
-    pub fn tenant(&self, tenant: TenantId) -> Option<&Arc<Routes>> {
-        self.directory.tenant(tenant)
+    pub fn tenant(&self, id: TenantId) -> Option<&Arc<Routes>> {
+        self.tenants.get(&id)
     }
 
-    /// The gate for one message.
-    pub fn gate<'a>(&'a mut self, registrar: &'a Registrar) -> Doorkeeper<'a> {
-        Doorkeeper { admittance: self, registrar }
+    /// The gate before the endpoint.
+    pub fn gate<'a>(&'a mut self, registrar: &'a Registrar) -> Guard<'a> {
+        Guard { admittance: self, registrar }
+    }
+
+    /// The tenant whose domain a URI names; the machine's bare address, and a number without a domain, belong to the
+    /// tenant of the phone that sends from there, or else to the default tenant.
+    fn tenant_of(&self, uri: &Uri, flow: &Flow, registrar: &Registrar) -> Option<TenantId> {
+        let host = uri.host();
+        match uri.scheme() {
+            Scheme::Sip | Scheme::Sips if host.ip().is_none() => return self.named(&host),
+            Scheme::Sip | Scheme::Sips | Scheme::Tel => {}
+            Scheme::Other(_) => return None,
+        }
+        registrar.on_flow(flow).map(|binding| binding.registration().tenant_id).or(self.default)
+    }
+
+    fn named(&self, host: &Host) -> Option<TenantId> {
+        match host {
+            Host::Name(name) => self.domains.get(&canonical(name)).copied(),
+            Host::V4(_) | Host::V6(_) => None,
+        }
+    }
+
+    /// Whether an address stands for an extension of the tenant: its user is the number or the login, its host one of
+    /// the tenant's domains or an address of the machine.
+    fn stands_for(&self, address: &NameAddr, tenant: TenantId, credential: &Credential) -> bool {
+        let host = address.uri.host();
+        let user = address.uri.user();
+        let named = user
+            .as_deref()
+            .is_some_and(|user| user == credential.extension.as_bytes() || user == credential.username.as_bytes());
+        address.uri.is_sip() && named && (host.ip().is_some() || self.named(&host) == Some(tenant))
     }
 }
 
-impl Gate<Identity> for Doorkeeper<'_> {
+/// A domain as it is looked up: lower case, without the dot at the end.
+fn canonical(name: &[u8]) -> String {
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    String::from_utf8_lossy(name).to_ascii_lowercase()
+}
+
+/// [`Admittance`] at work for one message.
+pub struct Guard<'a> {
+    admittance: &'a mut Admittance,
+    registrar: &'a Registrar,
+}
+
+/// What the credentials of a request turned out to be.
+enum Proof {
+    /// Right, fresh and first.
+    Good,
+    /// Right, but for a nonce that is old, foreign or used up.
+    Stale,
+    /// Wrong, or none.
+    Bad,
+}
+
+impl Gate<Identity> for Guard<'_> {
     fn admit(&mut self, now: Instant, flow: &Flow, request: &Request, scope: Scope) -> Admission<Identity> {
-        let policy = policy::of(request.method());
-        if policy == Policy::Never {
+        if policy::of(request.method()) == Policy::Never {
             return Admission::Drop;
         }
-        let Some(routes) = self.tenant(flow, request, scope) else { return refuse(Ending::BadDomain) };
-        let snapshot = Arc::clone(routes.snapshot());
+        let Some(routes) = self.routes(flow, request, scope) else { return Admission::Refuse(Reply::new(403)) };
+        let snapshot = routes.snapshot();
+        let tenant = snapshot.tenant.id;
+        if snapshot.tenant.status != TenantStatus::Active {
+            return Admission::Refuse(Reply::new(403));
+        }
         if *request.method() == Method::Options
-            && let Some(identity) = self.registered(flow, &snapshot)
+            && let Some(identity) = self.registered(tenant, flow)
         {
             return Admission::Pass(identity);
         }
-        let credential = match self.admittance.examiner.examine(now, request, policy, &snapshot) {
-            Proof::Right(credential) => credential,
-            Proof::Wanting(challenge) => return Admission::Refuse(challenge),
+        let (proof, credential) = self.check(now, snapshot, request);
+        let usable = credential.and_then(|credential| {
+            let extension = snapshot.extensions.get(&credential.extension)?;
+            (credential.enabled && extension.enabled).then_some((credential, extension))
+        });
+        let (credential, extension) = match (proof, usable) {
+            (Proof::Good, Some(usable)) => usable,
+            (Proof::Stale, Some(_)) => return Admission::Refuse(self.challenge(now, snapshot, request, true)),
+            _ => return Admission::Refuse(self.challenge(now, snapshot, request, false)),
         };
-        let Some(extension) = snapshot.extensions.get(&credential.extension) else {
-            return refuse(Ending::ForeignIdentity);
-        };
-        let identity = Identity {
-            tenant: snapshot.tenant.id,
-            extension: extension.number.clone(),
+        if scope == Scope::OutOfDialog && !self.speaks_for_itself(tenant, credential, request) {
+            return Admission::Refuse(Reply::new(403));
+        }
+        Admission::Pass(Identity {
+            tenant,
+            extension: credential.extension.clone(),
             extension_id: extension.id,
             user_id: credential.user_id,
             device_id: credential.device_id,
             username: credential.username.clone(),
-        };
-        match self.entitled(&identity, request, scope) {
-            Ok(()) => Admission::Pass(identity),
-            Err(refusal) => refuse(refusal),
-        }
+        })
     }
 }
 
-impl Doorkeeper<'_> {
-    /// The active tenant that a request is for: by the domain of its Request-URI; where that is only an address or a
-    /// number, by the phone that is registered over the flow; otherwise the default tenant.
-    ///
-    /// In a dialog the Request-URI is our own Contact and names no domain. A phone whose flow has changed is then placed by
-    /// the domain of its From, since it must be asked for the password of its own realm.
-    fn tenant(&self, flow: &Flow, request: &Request, scope: Scope) -> Option<&Arc<Routes>> {
-        let directory = &self.admittance.directory;
-        let uri = request.uri();
-        let routes = match (uri.scheme(), uri.host()) {
-            (Scheme::Sip | Scheme::Sips, Host::Name(_)) => directory.by_domain(uri.host_raw()),
-            (Scheme::Other(_), _) => None,
-            // A number without a domain, or an address that only says where the packet went.
-            (Scheme::Tel, _) | (Scheme::Sip | Scheme::Sips, Host::V4(_) | Host::V6(_)) => {
-                let registered = self.registrar.on_flow(flow).map(|binding| binding.registration().tenant_id);
-                let from = || match scope {
-                    Scope::Dialog => request.from().ok().and_then(|from| directory.by_domain(from.uri.host_raw())),
-                    Scope::OutOfDialog => None,
-                };
-                registered
-                    .and_then(|tenant| directory.tenant(tenant))
-                    .or_else(from)
-                    .or_else(|| directory.default_tenant())
-            }
-        }?;
-        (routes.snapshot().tenant.status == TenantStatus::Active).then_some(routes)
+impl Guard<'_> {
+    /// The tenant a request is for. Inside a dialog the Request-URI is our own Contact, which names nobody: there the
+    /// sender's From does.
+    fn routes(&self, flow: &Flow, request: &Request, scope: Scope) -> Option<Arc<Routes>> {
+        let admittance = &*self.admittance;
+        let from = match scope {
+            Scope::Dialog => request.from().ok().and_then(|from| admittance.named(&from.uri.host())),
+            Scope::OutOfDialog => None,
+        };
+        let tenant = from.or_else(|| admittance.tenant_of(request.uri(), flow, self.registrar))?;
+        admittance.tenants.get(&tenant).cloned()
     }
 
-    /// The phone of this tenant that is registered over the flow.
-    fn registered(&self, flow: &Flow, snapshot: &TenantSnapshot) -> Option<Identity> {
+    /// The extension that is registered from this very flow.
+    fn registered(&self, tenant: TenantId, flow: &Flow) -> Option<Identity> {
         let registration = self.registrar.on_flow(flow)?.registration();
-        if registration.tenant_id != snapshot.tenant.id {
-            return None;
-        }
-        let extension = snapshot.extensions.get(&registration.extension)?;
-        Some(Identity {
-            tenant: registration.tenant_id,
+        (registration.tenant_id == tenant).then(|| Identity {
+            tenant,
             extension: registration.extension.clone(),
             extension_id: registration.extension_id,
-            user_id: extension.user_id,
+            user_id: None,
             device_id: registration.device_id,
             username: registration.extension.clone(),
         })
     }
 
-    /// Whether a request says it is from, or registers for, somebody else than who authenticated.
-    fn entitled(&self, identity: &Identity, request: &Request, scope: Scope) -> Result<(), Ending> {
-        let claim = match (scope, request.method()) {
-            // Inside a dialog From and To are those of the dialog, which were judged when it began.
-            (Scope::Dialog, _) => return Ok(()),
-            (Scope::OutOfDialog, Method::Register) => request.to(),
-            (Scope::OutOfDialog, _) => match request.from() {
-                Ok(from) if is_anonymous(&from) => return Ok(()),
-                from => from,
-            },
-        };
-        let claim = claim.map_err(|_| Ending::BadRequest)?;
-        if self.is_own(identity, &claim.uri) { Ok(()) } else { Err(Ending::ForeignIdentity) }
+    /// Looks for credentials for the tenant's realm and checks them. The hash is computed for unknown names as well.
+    fn check<'s>(
+        &mut self,
+        now: Instant,
+        snapshot: &'s TenantSnapshot,
+        request: &Request,
+    ) -> (Proof, Option<&'s Credential>) {
+        let headers = request.headers();
+        let values = headers.all(&Name::Authorization).chain(headers.all(&Name::ProxyAuthorization));
+        let tenant = &snapshot.tenant;
+        let offered = offered(tenant.digest_algorithms);
+        let credentials = values
+            .take(limits::MAX_AUTHORIZATIONS)
+            .filter_map(|value| Credentials::parse(&value).ok())
+            .find(|given| given.realm == tenant.realm.as_bytes() && offered.contains(&given.algorithm));
+        let Some(given) = credentials else { return (Proof::Bad, None) };
+        let known = std::str::from_utf8(&given.username).ok().and_then(|name| snapshot.credentials.get(name));
+        let ha1 = known.map(|credential| Ha1 { md5: credential.ha1.md5, sha256: credential.ha1.sha256 });
+        let right = verify(&given, request.method(), request.uri(), ha1.as_ref().unwrap_or(&self.admittance.nobody));
+        if !right || known.is_none() {
+            return (Proof::Bad, None);
+        }
+        let now_ms = self.now_ms(now);
+        let fresh = self.admittance.key.check(&given.nonce, &tenant.realm, now_ms) == NonceVerdict::Fresh
+            && self.admittance.counts.accept(&given.nonce, given.nc, now_ms);
+        (if fresh { Proof::Good } else { Proof::Stale }, known)
     }
 
-    /// Whether a URI is the address of record of the identity: its extension's number or its login, at a domain of its tenant
-    /// or at a bare address, which phones write that were given nothing but the address of the server.
-    fn is_own(&self, identity: &Identity, uri: &Uri) -> bool {
-        let Some(user) = uri.user() else { return false };
-        let named = *user == *identity.extension.as_bytes() || *user == *identity.username.as_bytes();
-        let at_home = match uri.host() {
-            Host::V4(_) | Host::V6(_) => true,
-            Host::Name(_) => {
-                let tenant = self.admittance.directory.by_domain(uri.host_raw());
-                tenant.is_some_and(|routes| routes.snapshot().tenant.id == identity.tenant)
-            }
+    fn now_ms(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.admittance.began).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The To of a REGISTER, and the From of anything else, is the authenticated extension; a From may also be anonymous
+    /// (RFC 3323 §4.1.1.3).
+    fn speaks_for_itself(&self, tenant: TenantId, credential: &Credential, request: &Request) -> bool {
+        if *request.method() == Method::Register {
+            return request.to().is_ok_and(|to| self.admittance.stands_for(&to, tenant, credential));
+        }
+        request.from().is_ok_and(|from| {
+            let anonymous = from.uri.user().is_some_and(|user| user.eq_ignore_ascii_case(b"anonymous"));
+            anonymous || self.admittance.stands_for(&from, tenant, credential)
+        })
+    }
+
+    /// One header for each algorithm of the tenant, the preferred one first (RFC 8760 §2.3).
+    fn challenge(&mut self, now: Instant, snapshot: &TenantSnapshot, request: &Request, stale: bool) -> Reply {
+        let (code, name) = match policy::of(request.method()) {
+            Policy::Server => (401, Name::WwwAuthenticate),
+            Policy::Proxy | Policy::Never => (407, Name::ProxyAuthenticate),
         };
-        uri.is_sip() && named && at_home
+        let now_ms = self.now_ms(now);
+        let realm = &snapshot.tenant.realm;
+        let mut reply = Reply::new(code);
+        for algorithm in offered(snapshot.tenant.digest_algorithms) {
+            let nonce = self.admittance.key.issue(now_ms, realm);
+            let challenge = Challenge { stale, ..Challenge::new(realm, nonce, *algorithm) };
+            reply = reply.header(name.clone(), challenge.to_bytes());
+        }
+        reply
     }
 }
 
-/// A caller that does not want to be known (RFC 3323 §4.1.1.3). We know it all the same: it has authenticated.
-fn is_anonymous(from: &NameAddr) -> bool {
-    from.uri.is_sip() && from.uri.user().is_some_and(|user| user.eq_ignore_ascii_case(b"anonymous"))
-}
-
-fn refuse(refusal: Ending) -> Admission<Identity> {
-    Admission::Refuse(Reply::new(refusal.verdict().sip))
+fn offered(offer: DigestOffer) -> &'static [Algorithm] {
+    match offer {
+        DigestOffer::Md5 => &[Algorithm::Md5],
+        DigestOffer::Sha256AndMd5 => &[Algorithm::Sha256, Algorithm::Md5],
+        DigestOffer::Sha256 => &[Algorithm::Sha256],
+    }
 }
