@@ -46,6 +46,7 @@ pub struct Registration {
     pub code: Option<u16>,
     /// How many bindings the last 200 listed.
     pub listed: usize,
+    refresh_at: Option<Instant>,
     call_id: String,
     cseq: u32,
 }
@@ -171,6 +172,7 @@ impl Phone {
         self.clients.clear();
         self.servers.clear();
         self.registration.until = None;
+        self.registration.refresh_at = None;
         for talk in &mut self.talks {
             talk.end(now, None);
         }

@@ -182,6 +182,7 @@ impl World {
             laws: vec![crate::Law::Mu, crate::Law::A],
             voice: Voice(number),
             expires: 3_600,
+            refreshes: false,
         });
         self.hosts.insert(setup.address.ip(), place);
         assert!(self.names.insert(name.to_owned(), place).is_none(), "two phones named {name}");

@@ -84,11 +84,11 @@ fn office(seed: u64, weather: Weather) -> (World, Vec<Desk>) {
     let numbers: Vec<&String> = desks.iter().flat_map(|desk| &desk.numbers).collect();
     world.add_tenant(TenantBuilder::new("alpha").with_extensions(&numbers).with_ring_timeout_s(15));
     for desk in &desks {
-        world.plug_in("alpha", &desk.numbers[0], &desk.caller, |setup| setup);
-        world.plug_in("alpha", &desk.numbers[1], &desk.callee, |setup| setup);
-        world.plug_in("alpha", &desk.numbers[2], &desk.old, |setup| setup.with_laws(&[Law::A]));
+        world.plug_in("alpha", &desk.numbers[0], &desk.caller, |setup| setup.that_refreshes());
+        world.plug_in("alpha", &desk.numbers[1], &desk.callee, |setup| setup.that_refreshes());
+        world.plug_in("alpha", &desk.numbers[2], &desk.old, |setup| setup.with_laws(&[Law::A]).that_refreshes());
         for name in &desk.forked {
-            world.plug_in("alpha", &desk.numbers[3], name, |setup| setup);
+            world.plug_in("alpha", &desk.numbers[3], name, |setup| setup.that_refreshes());
         }
     }
     world.register_all();

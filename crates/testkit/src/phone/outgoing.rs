@@ -367,6 +367,8 @@ impl Phone {
             .and_then(|contact| contact.split("expires=").nth(1))
             .and_then(|rest| rest.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok());
         self.registration.until = seconds.map(|seconds| now + Duration::from_secs(seconds));
+        let refresh = seconds.filter(|_| self.setup.refreshes).map(|seconds| Duration::from_secs(seconds) * 4 / 5);
+        self.registration.refresh_at = refresh.map(|wait| now + wait);
     }
 
     /// The final answer to the INVITE of a call.

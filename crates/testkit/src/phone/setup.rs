@@ -31,6 +31,8 @@ pub struct PhoneSetup {
     pub voice: Voice,
     /// Lifetime of its bindings, in seconds.
     pub expires: u32,
+    /// Whether it registers again by itself when most of that time is over.
+    pub refreshes: bool,
 }
 
 impl PhoneSetup {
@@ -60,6 +62,13 @@ impl PhoneSetup {
     #[must_use]
     pub fn with_expires(mut self, seconds: u32) -> PhoneSetup {
         self.expires = seconds;
+        self
+    }
+
+    /// The same phone, which keeps its binding alive.
+    #[must_use]
+    pub fn that_refreshes(mut self) -> PhoneSetup {
+        self.refreshes = true;
         self
     }
 

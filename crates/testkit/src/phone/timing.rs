@@ -18,6 +18,10 @@ impl Phone {
         for call in 0..self.talks.len() {
             self.serve_talk(now, call);
         }
+        if self.registration.refresh_at.is_some_and(|at| at <= now) {
+            self.registration.refresh_at = None;
+            self.register(now, self.setup.expires);
+        }
         if self.registration.until.is_some_and(|until| until <= now) {
             self.registration.until = None;
         }
@@ -32,7 +36,7 @@ impl Phone {
         let clients = self.clients.iter().map(super::Client::poll_timeout);
         let servers = self.servers.iter().map(super::Server::poll_timeout);
         let talks = self.talks.iter().filter_map(super::Talk::poll_timeout);
-        clients.chain(servers).chain(talks).chain(self.registration.until).min()
+        clients.chain(servers).chain(talks).chain(self.registration.until).chain(self.registration.refresh_at).min()
     }
 
     fn serve_clients(&mut self, now: Instant) {
