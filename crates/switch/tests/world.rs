@@ -9,6 +9,8 @@
 mod basic;
 #[path = "world/cancel.rs"]
 mod cancel;
+#[path = "world/dialog.rs"]
+mod dialog;
 #[path = "world/flows.rs"]
 mod flows;
 #[path = "world/fork.rs"]

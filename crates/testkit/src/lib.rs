@@ -46,6 +46,6 @@ pub use network::{Counters, Datagram, Network, Weather};
 pub use phone::audio::{Law, Sound, Voice};
 pub use phone::description::Hold;
 pub use phone::talk::{Role, Stage, Talk};
-pub use phone::{Manner, Phone, PhoneSetup, Reaction};
+pub use phone::{DialogIds, Manner, Phone, PhoneSetup, Reaction};
 pub use tenant::TenantBuilder;
 pub use world::{Handset, SIP_PORT, SWITCH, Verb, World, WorldConfig};

@@ -27,6 +27,7 @@ use crate::network::Datagram;
 use audio::{Sound, Speech};
 use description::Hold;
 use message::Challenge;
+pub use outgoing::DialogIds;
 pub use setup::{Manner, PhoneSetup, Reaction};
 use talk::{Stage, Talk};
 use transaction::{Client, Server};
@@ -75,6 +76,8 @@ pub struct Phone {
     servers: Vec<Server>,
     outbox: VecDeque<Datagram>,
     next_port: u16,
+    /// Ports that were its own before its NAT box gave it others.
+    left_ports: Vec<u16>,
     is_gone: bool,
 }
 
@@ -99,6 +102,7 @@ impl Phone {
             servers: Vec::new(),
             outbox: VecDeque::new(),
             next_port: FIRST_PORT,
+            left_ports: Vec::new(),
             is_gone: false,
             setup,
         }
@@ -123,7 +127,7 @@ impl Phone {
 
     /// A datagram has arrived at one of its ports.
     pub fn handle_datagram(&mut self, now: Instant, datagram: &Datagram) {
-        if self.is_gone {
+        if self.is_gone || self.left_ports.contains(&datagram.to.port()) {
             return;
         }
         if datagram.to == self.setup.address {
@@ -182,6 +186,12 @@ impl Phone {
     pub fn reboot(&mut self) {
         self.is_gone = false;
         self.challenge = None;
+    }
+
+    /// From now on its signalling comes from another port, as when a NAT box has forgotten it; the old port is dead.
+    pub fn move_to(&mut self, port: u16) {
+        self.left_ports.push(self.setup.address.port());
+        self.setup.address.set_port(port);
     }
 
     /// Whether it was unplugged.

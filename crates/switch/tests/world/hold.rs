@@ -68,6 +68,17 @@ fn both_hold_and_take_back_one_after_the_other() {
     world.finish();
 }
 
+/// A holder that plays no music sends nothing at all, and need not.
+#[test]
+fn a_holder_that_says_nothing_is_not_taken_for_dead() {
+    let mut world = talking(45, Weather::CALM);
+    world.phone("1001").is_mute().holds();
+    world.seconds(60);
+    assert_eq!((world.stage("1001"), world.stage("1002")), (Stage::Talking, Stage::Talking));
+    world.phone("1001").hangs_up();
+    world.finish();
+}
+
 #[test]
 fn glare() {
     let delay = Duration::from_millis(40);

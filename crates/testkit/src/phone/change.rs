@@ -38,6 +38,14 @@ impl Phone {
         }
     }
 
+    /// Sends a re-INVITE without a description: the other side offers, our ACK answers (RFC 3261 §14.1).
+    pub fn ask_for_offer(&mut self, now: Instant) {
+        let Some(call) = self.talks.iter().rposition(|talk| talk.stage == Stage::Talking) else { return };
+        if let Some(request) = self.in_talk(call, Method::Invite, Vec::new(), None) {
+            self.talks[call].invite = self.request(now, request, Purpose::Change(call));
+        }
+    }
+
     fn is_changing(&self, call: usize) -> bool {
         self.clients.iter().any(|client| client.purpose == Purpose::Change(call) && client.is_open())
     }
@@ -49,23 +57,24 @@ impl Phone {
         self.talks[call].changes.push(code);
         match (code, answered) {
             (200..=299, Some((place, response))) => {
+                let offered = self.clients[place].request.body.is_empty();
+                let talk = &mut self.talks[call];
+                let goes_on = talk.stage == Stage::Talking;
+                let agreed = Description::parse(&response.body).is_some_and(|theirs| talk.agree(theirs, &laws));
+                if speaks && goes_on {
+                    talk.speak_from(now);
+                }
+                if goes_on && !agreed {
+                    self.complain("a change was accepted without a usable description");
+                }
                 if acknowledges {
-                    let ack = self.in_talk(call, Method::Ack, Vec::new(), None).map(bytes::Bytes::from);
+                    self.talks[call].version += u64::from(offered);
+                    let sdp = offered.then(|| self.answer_to(call));
+                    let ack = self.in_talk(call, Method::Ack, Vec::new(), sdp).map(bytes::Bytes::from);
                     self.clients[place].finish(now, ack.clone());
                     if let Some(ack) = ack {
                         self.send(ack);
                     }
-                }
-                let talk = &mut self.talks[call];
-                if talk.stage != Stage::Talking {
-                    return;
-                }
-                let agreed = Description::parse(&response.body).is_some_and(|theirs| talk.agree(theirs, &laws));
-                if speaks {
-                    talk.speak_from(now);
-                }
-                if !agreed {
-                    self.complain("a change was accepted without a usable description");
                 }
             }
             (491, _) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::NAT_SHIFT;
 use super::audio::{Law, Voice};
+use crate::world::SIP_PORT;
 
 /// What a phone is.
 #[derive(Clone, Debug)]
@@ -40,7 +41,7 @@ impl PhoneSetup {
     #[must_use]
     pub fn behind_nat(mut self) -> PhoneSetup {
         self.claims = IpAddr::from([192, 168, 178, 20]);
-        self.address.set_port(5_060 + NAT_SHIFT);
+        self.address.set_port(SIP_PORT + NAT_SHIFT);
         self
     }
 
@@ -79,7 +80,7 @@ impl PhoneSetup {
 
     /// `host:port` of its Via and Contact.
     pub(super) fn sent_by(&self) -> String {
-        super::host(self.claims, self.address.port() - self.shift())
+        super::host(self.claims, SIP_PORT)
     }
 
     /// Its Contact. The user part is its own, so that it notices calls meant for others.

@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::audio::{Ear, Law, Sound, Speech};
-use super::description::{Description, Hold};
+use super::description::{Description, EVENTS, Hold};
+
+/// Keys in the order of their event codes (RFC 4733 §3.2).
+const KEYS: &[u8] = b"0123456789*#ABCD";
 
 /// Packets come every 20 ms.
 const PACE: Duration = Duration::from_millis(20);
@@ -56,6 +59,8 @@ pub struct Talk {
     pub left: bool,
     /// What was heard in it.
     pub ear: Ear,
+    /// Keys the other side has pressed, once each.
+    pub keys: String,
     /// Statuses of the phone's own re-INVITEs, in order.
     pub changes: Vec<u16>,
     /// Whether anything got past the gate: a status other than a challenge or a refusal at the door.
@@ -89,6 +94,8 @@ pub struct Talk {
     pub(super) sequence: u16,
     pub(super) timestamp: u32,
     pub(super) ssrc: u32,
+    /// Timestamp of the last key heard: its further packets are the same press.
+    pub(super) last_key: Option<u32>,
 }
 
 impl Talk {
@@ -120,6 +127,7 @@ impl Talk {
             sends: self.hold != Some(Hold::Inactive),
             receives: !matches!(self.hold, Some(Hold::SendOnly | Hold::Inactive)),
             laws: laws.to_vec(),
+            events: Some(EVENTS),
         };
         ours.render(self.session, self.version)
     }
@@ -132,6 +140,7 @@ impl Talk {
             sends: self.hold != Some(Hold::Inactive) && theirs.is_none_or(|theirs| theirs.receives),
             receives: self.hold.is_none() && theirs.is_none_or(|theirs| theirs.sends),
             laws: common(theirs, laws),
+            events: theirs.map_or(Some(EVENTS), |theirs| theirs.events),
         };
         ours.render(self.session, self.version)
     }
@@ -169,9 +178,39 @@ impl Talk {
         Some((self.theirs.as_ref()?.address, packet.freeze()))
     }
 
+    /// The packets of a key pressed for 60 ms, the last one three times (RFC 4733 §2.5), and where they go.
+    pub(super) fn press(&mut self, key: char) -> Vec<(SocketAddr, Bytes)> {
+        let code = KEYS.iter().position(|known| char::from(*known) == key).and_then(|code| u8::try_from(code).ok());
+        let theirs = self.theirs.as_ref().and_then(|theirs| Some((theirs.address, theirs.events?)));
+        let (Some(code), Some((address, payload_type))) = (code, theirs) else { return Vec::new() };
+        let mut packets = Vec::new();
+        for (end, duration) in [(0, 160_u16), (0, 320), (0x80, 480), (0x80, 480), (0x80, 480)] {
+            let mut packet = BytesMut::with_capacity(16);
+            packet.put_u8(0x80);
+            packet.put_u8(payload_type | if packets.is_empty() { 0x80 } else { 0 });
+            packet.put_u16(self.sequence);
+            packet.put_u32(self.timestamp);
+            packet.put_u32(self.ssrc);
+            packet.put_slice(&[code, end | 10]);
+            packet.put_u16(duration);
+            self.sequence = self.sequence.wrapping_add(1);
+            packets.push((address, packet.freeze()));
+        }
+        self.timestamp = self.timestamp.wrapping_add(480);
+        packets
+    }
+
     /// Hears a packet; `None` when it is none that a phone would play.
     pub(super) fn hear(&mut self, now: Instant, packet: &[u8]) -> Option<Sound> {
         let (header, payload) = packet.split_at_checked(12)?;
+        if self.theirs.as_ref().is_some_and(|_| header[1] & 0x7f == EVENTS) {
+            let timestamp = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
+            if self.last_key != Some(timestamp) {
+                self.last_key = Some(timestamp);
+                self.keys.push(char::from(*KEYS.get(usize::from(*payload.first()?))?));
+            }
+            return Some(Sound::Other);
+        }
         let law = Law::of_payload_type(header[1] & 0x7f).filter(|_| header[0] == 0x80)?;
         let sound = Sound::of(law, payload);
         self.ear.hear(now, sound);

@@ -93,7 +93,7 @@ impl Phone {
             self.hang_up(now, call);
         }
         let (port, speech) = (self.talks[call].port + self.setup.shift(), &self.speech);
-        if let Some((to, bytes)) = self.talks[call].packet(now, speech) {
+        if let Some((to, bytes)) = self.talks[call].packet(now, speech).filter(|_| self.manner.speaks) {
             let mut from = self.setup.address;
             from.set_port(port);
             self.outbox.push_back(Datagram { from, to, bytes });

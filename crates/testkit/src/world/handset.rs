@@ -142,6 +142,27 @@ impl Handset<'_> {
         self.does(&Verb::Resume)
     }
 
+    /// Presses a key.
+    pub fn presses(self, key: char) -> Self {
+        self.world.phones[self.place].press(key);
+        self.world.settle_phone(self.place);
+        self
+    }
+
+    /// Asks the other side for a description of the session as it stands.
+    pub fn asks_for_an_offer(self) -> Self {
+        let now = self.world.clock.now();
+        self.world.phones[self.place].ask_for_offer(now);
+        self.world.settle_phone(self.place);
+        self
+    }
+
+    /// From now on its signalling comes from another port.
+    pub fn moves_to(self, port: u16) -> Self {
+        self.world.phones[self.place].move_to(port);
+        self
+    }
+
     /// Is unplugged.
     pub fn vanishes(self) -> Self {
         self.does(&Verb::Vanish)
