@@ -17,11 +17,13 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::builder::RequestBuilder;
+use crate::endpoint::{ClientId, ServerId};
 use crate::error::Error;
 use crate::flow::Flow;
 use crate::header::{CSeq, CallId, ContactValue, From, MaxForwards, Name, NameAddr, RecordRoute, Route, To, Via};
 use crate::message::{Headers, Request, Response};
 use crate::method::Method;
+use crate::transaction::Timers;
 use crate::uri::Uri;
 
 /// Hops a request inside a dialog may take.
@@ -51,18 +53,29 @@ pub struct Dialog {
     pub(crate) routes: Vec<NameAddr>,
     pub(crate) flow: Flow,
     pub(crate) local_cseq: u32,
-    /// Number of our last INVITE.
-    pub(crate) invite_cseq: u32,
+    /// Our INVITE and its number, as long as we have not acknowledged its 2xx.
+    pub(crate) invite: Option<(ClientId, u32)>,
     /// Empty until the peer has sent a request (§12.1.2).
     pub(crate) remote_cseq: Option<u32>,
-    /// The ACK for the last 2xx we got, for when the 2xx comes again.
-    pub(crate) acknowledged: Option<(u32, Bytes)>,
     /// Whether an INVITE of ours inside the dialog waits for its final answer (§14.1).
     pub(crate) inviting: bool,
-    /// Whether an INVITE of the peer waits for ours (§14.2).
-    pub(crate) invited: bool,
+    /// The INVITE of the peer that waits for our final answer (§14.2).
+    pub(crate) invited: Option<ServerId>,
+    /// Number of the last INVITE that came at the wrong moment, and what it was answered.
+    pub(crate) refused: Option<(u32, u16)>,
     /// Our 2xx, repeated until the ACK comes.
     pub(crate) answer: Option<Answer>,
+    /// Our BYE, as long as the peer may not have seen the 2xx (§15): a caller who has not would not know the dialog, and
+    /// ring on.
+    pub(crate) held_bye: Option<Box<Prepared>>,
+}
+
+/// What the user gave for a request of ours inside the dialog.
+#[derive(Clone, Debug)]
+pub(crate) struct Prepared {
+    pub(crate) id: ClientId,
+    pub(crate) headers: Vec<(Name, Bytes)>,
+    pub(crate) body: Option<(String, Bytes)>,
 }
 
 /// A 2xx to INVITE that waits for its ACK (§13.3.1.4).
@@ -74,6 +87,18 @@ pub(crate) struct Answer {
     pub(crate) resend_at: Instant,
     pub(crate) interval: std::time::Duration,
     pub(crate) give_up_at: Instant,
+}
+
+impl Answer {
+    pub(crate) fn new(now: Instant, timers: &Timers, response: Bytes, flow: Flow, cseq: u32) -> Answer {
+        let (resend_at, give_up_at) = (now + timers.t1, now + timers.t1 * 64);
+        Answer { response, flow, cseq, resend_at, interval: timers.t1, give_up_at }
+    }
+
+    /// When something has to be done about it.
+    pub(crate) fn due(&self) -> Instant {
+        self.resend_at.min(self.give_up_at)
+    }
 }
 
 impl Dialog {
@@ -98,19 +123,26 @@ impl Dialog {
             routes,
             flow,
             local_cseq,
-            invite_cseq: local_cseq,
+            invite: None,
             remote_cseq: Some(request.cseq()?.number),
-            acknowledged: None,
             inviting: false,
-            invited: true,
+            invited: None,
+            refused: None,
             answer: None,
+            held_bye: None,
         })
     }
 
-    /// The dialog that an answer to our INVITE makes (§12.1.2). `request` is the INVITE.
-    pub(crate) fn of_response(request: &Request, response: &Response, flow: Flow) -> Result<Dialog, Error> {
+    /// The dialog that an answer to our INVITE makes (§12.1.2). `request` is the INVITE, `id` its transaction.
+    pub(crate) fn of_response(
+        id: ClientId,
+        request: &Request,
+        response: &Response,
+        flow: Flow,
+    ) -> Result<Dialog, Error> {
         let local = request.from()?;
         let remote = response.to()?;
+        let number = request.cseq()?.number;
         let mut dialog = Dialog {
             stage: Stage::Early,
             call_id: request.call_id()?,
@@ -121,13 +153,14 @@ impl Dialog {
             target: request.uri().clone(),
             routes: Vec::new(),
             flow,
-            local_cseq: request.cseq()?.number,
-            invite_cseq: request.cseq()?.number,
+            local_cseq: number,
+            invite: Some((id, number)),
             remote_cseq: None,
-            acknowledged: None,
             inviting: false,
-            invited: false,
+            invited: None,
+            refused: None,
             answer: None,
+            held_bye: None,
         };
         dialog.learn(response)?;
         Ok(dialog)
@@ -149,7 +182,7 @@ impl Dialog {
         Ok(())
     }
 
-    /// Takes the target from a request that refreshes it (§12.2.2).
+    /// Takes the target from a request that refreshes it, once it is accepted (§12.2.2; RFC 6141).
     pub(crate) fn refresh(&mut self, request: &Request) {
         if matches!(request.method(), Method::Invite | Method::Update)
             && let Some(target) = contact(request.headers())
@@ -167,12 +200,35 @@ impl Dialog {
         in_order
     }
 
+    /// Why an INVITE of the peer cannot be taken just now (§14.2). A copy of it, still on its way when the reason has
+    /// gone, gets the same answer: the peer has acted upon the first.
+    pub(crate) fn refuses(&mut self, cseq: &CSeq) -> Option<u16> {
+        if let Some((number, code)) = self.refused
+            && number == cseq.number
+        {
+            return Some(code);
+        }
+        let code = match (self.inviting, self.invited) {
+            (true, _) => 491,
+            (false, Some(_)) => 500,
+            (false, None) => return None,
+        };
+        if self.takes(cseq) {
+            self.refused = Some((cseq.number, code));
+        }
+        Some(code)
+    }
+
     /// Begins a request inside the dialog (§12.2.1.1): Request-URI, Via, Route, From, To, Call-ID, CSeq.
     pub(crate) fn request(&self, method: Method, number: u32, via: &Via) -> RequestBuilder {
         // A first hop without `lr` wants its own address as the Request-URI, and the target at the end (§12.2.1.1).
         let strict = self.routes.first().filter(|first| !first.uri.has_param("lr"));
-        let uri = strict.map_or(&self.target, |first| &first.uri);
-        let mut builder = RequestBuilder::new(method.clone(), uri).header(via).header(&MaxForwards(HOPS));
+        let uri = match strict {
+            // What a Request-URI may not have stays behind.
+            Some(first) => first.uri.without_headers().without_param("method"),
+            None => self.target.clone(),
+        };
+        let mut builder = RequestBuilder::new(method.clone(), &uri).header(via).header(&MaxForwards(HOPS));
         for route in self.routes.iter().skip(usize::from(strict.is_some())) {
             builder = builder.header(&Route(route.clone()));
         }

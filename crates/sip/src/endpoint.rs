@@ -113,7 +113,7 @@ impl<I> Endpoint<I> {
         if let Some(dialog) = self.dialogs.remove(id)
             && let Some(answer) = dialog.answer
         {
-            self.deadlines.clear(timers::Timer::Answer(id), Some(answer.resend_at.min(answer.give_up_at)));
+            self.deadlines.clear(timers::Timer::Answer(id), Some(answer.due()));
         }
     }
 

@@ -26,7 +26,8 @@ pub struct EndpointConfig {
     pub advertised: Option<IpAddr>,
     /// Rides in every branch, tag and Call-ID of ours.
     pub shard: u8,
-    /// Transactions of both kinds together; beyond it new requests get 503.
+    /// Transactions of both kinds together; beyond it new requests get 503, beyond twice as many those inside a dialog
+    /// too, BYE excepted.
     pub max_transactions: usize,
     /// Dialogs; beyond it new INVITEs get 503.
     pub max_dialogs: usize,

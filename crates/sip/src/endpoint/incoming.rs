@@ -11,7 +11,7 @@ use super::timers::Timer;
 use crate::dialog::{Answer, Dialog, Stage};
 use crate::error::Error;
 use crate::flow::Flow;
-use crate::header::{Header, Name, Reason, RetryAfter, TokenList, Unsupported};
+use crate::header::{Header, Name, Reason, TokenList, Unsupported};
 use crate::message::Request;
 use crate::method::Method;
 use crate::transaction::{InviteServer, Server as OtherServer};
@@ -25,18 +25,19 @@ impl<I> Endpoint<I> {
             self.refuse(flow, &request, &Reply::new(error.status()));
             return;
         }
-        let (Ok(key), Ok(merge_key)) = (server_key(&request, request.method()), merge_key(&request)) else { return };
+        let Ok(key) = server_key(&request, request.method()) else { return };
         if let Some(id) = self.servers.find(&key) {
             return self.again(now, id, request);
         }
         match request.method() {
-            Method::Ack => self.acked(&request),
+            Method::Ack => self.acked(now, &request),
             Method::Cancel => self.cancelled(now, flow, &request),
             _ if !request.uri().is_sip() => self.refuse(flow, &request, &Reply::new(416)),
-            _ if request.max_forwards() == Some(0) => self.refuse(flow, &request, &Reply::new(483)),
+            // Inside a dialog a request has arrived, however many hops it has left; OPTIONS asks whoever it gets to (§11).
             _ if request.to().is_ok_and(|to| to.has_tag()) => self.in_a_dialog(now, flow, request, key, gate),
-            _ if self.servers.is_merged(&merge_key) => self.refuse(flow, &request, &Reply::new(482)),
-            _ => self.new_request(now, flow, request, (key, merge_key), gate),
+            Method::Options => self.new_request(now, flow, request, key, gate),
+            _ if request.max_forwards() == Some(0) => self.refuse(flow, &request, &Reply::new(483)),
+            _ => self.new_request(now, flow, request, key, gate),
         }
     }
 
@@ -48,7 +49,7 @@ impl<I> Endpoint<I> {
             (ServerMachine::Invite(machine), Method::Ack) => {
                 machine.handle_ack(now);
                 self.drain_server(id);
-                self.acked(&request);
+                self.acked(now, &request);
             }
             (machine, _) => {
                 machine.handle_request_again(now);
@@ -65,12 +66,15 @@ impl<I> Endpoint<I> {
     }
 
     /// An ACK finds the 2xx it acknowledges, or nobody cares.
-    fn acked(&mut self, request: &Request) {
+    fn acked(&mut self, now: Instant, request: &Request) {
         let Some(id) = self.dialog_of(request) else { return };
         let (Some(dialog), Ok(cseq)) = (self.dialogs.get_mut(id), request.cseq()) else { return };
-        if let Some(answer) = dialog.answer.take_if(|answer| answer.cseq == cseq.number) {
-            self.deadlines.clear(Timer::Answer(id), Some(answer.resend_at.min(answer.give_up_at)));
-            self.events.push_back(Event::Acked { dialog: id, request: request.clone() });
+        let Some(answer) = dialog.answer.take_if(|answer| answer.cseq == cseq.number) else { return };
+        let held = dialog.held_bye.take();
+        self.deadlines.clear(Timer::Answer(id), Some(answer.due()));
+        match held {
+            Some(held) => self.send_held_bye(now, id, *held),
+            None => self.events.push_back(Event::Acked { dialog: id, request: request.clone() }),
         }
     }
 
@@ -107,48 +111,55 @@ impl<I> Endpoint<I> {
                 Admission::Drop => return,
             }
         }
-        let full = self.is_full();
-        let retry = RetryAfter::new(self.names.below(11)).to_bytes();
-        let Some(dialog) = self.dialogs.get_mut(id) else { return };
-        let (Ok(cseq), method) = (request.cseq(), request.method().clone()) else { return };
-        let refusal = match &method {
-            Method::Bye if dialog.stage == Stage::Ending => Some(Reply::new(200)),
-            _ if dialog.stage == Stage::Ending => Some(Reply::new(481)),
-            Method::Invite if dialog.inviting => Some(Reply::new(491)),
-            Method::Invite if dialog.invited => Some(Reply::new(500).header(Name::RetryAfter, retry)),
-            // What ends a call is taken even when everything is full.
-            Method::Bye => None,
-            _ if full => Some(Reply::new(503).header(Name::RetryAfter, retry)),
-            _ => None,
-        };
-        if let Some(reply) = refusal {
-            return self.refuse(flow, &request, &reply);
+        let Some(dialog) = self.dialogs.get(id) else { return };
+        if dialog.stage == Stage::Ending {
+            return self.after_our_bye(now, flow, id, &request);
         }
-        if !dialog.takes(&cseq) {
-            return self.refuse(flow, &request, &Reply::new(500));
+        // What belongs to a call is refused only when there is no room at all, and BYE never: it makes some.
+        if *request.method() != Method::Bye && self.transactions() >= self.config.max_transactions.saturating_mul(2) {
+            return self.refuse_for_now(flow, &request, 503, 1..=5);
         }
         if let Some(unsupported) = unsupported(&request) {
             return self.refuse(flow, &request, &unsupported);
         }
-        dialog.flow = flow;
-        dialog.refresh(&request);
-        dialog.invited |= method == Method::Invite;
+        let (Some(dialog), Ok(cseq)) = (self.dialogs.get_mut(id), request.cseq()) else { return };
+        let invite = *request.method() == Method::Invite;
+        match invite.then(|| dialog.refuses(&cseq)).flatten() {
+            Some(500) => return self.refuse_for_now(flow, &request, 500, 0..=10),
+            Some(code) => return self.refuse(flow, &request, &Reply::new(code)),
+            None if !dialog.takes(&cseq) => return self.refuse(flow, &request, &Reply::new(500)),
+            None => dialog.flow = flow,
+        }
         let tag = dialog.local_tag.clone();
         let Some(server) = self.server(now, flow, &request, (key, None), tag, (Some(id), true)) else { return };
+        if let Some(dialog) = self.dialogs.get_mut(id).filter(|_| invite) {
+            dialog.invited = Some(server);
+        }
         self.events.push_back(Event::InDialog { id: server, dialog: id, request, flow });
     }
 
+    /// A request that crossed our BYE. A BYE of the peer's own sets free the one of ours that waits.
+    fn after_our_bye(&mut self, now: Instant, flow: Flow, id: DialogId, request: &Request) {
+        if *request.method() != Method::Bye {
+            return self.refuse(flow, request, &Reply::new(481));
+        }
+        self.refuse(flow, request, &Reply::new(200));
+        if let Some(held) = self.dialogs.get_mut(id).and_then(|dialog| dialog.held_bye.take()) {
+            self.stop_answering(id);
+            self.send_held_bye(now, id, *held);
+        }
+    }
+
     /// A request that begins something.
-    fn new_request(
-        &mut self,
-        now: Instant,
-        flow: Flow,
-        request: Request,
-        (key, merge_key): (Box<[u8]>, Box<[u8]>),
-        gate: &mut impl Gate<I>,
-    ) {
-        if self.is_full() {
-            return self.refuse_overloaded(flow, &request);
+    fn new_request(&mut self, now: Instant, flow: Flow, request: Request, key: Box<[u8]>, gate: &mut impl Gate<I>) {
+        let Ok(merge_key) = merge_key(&request) else { return };
+        if self.servers.is_merged(&merge_key) {
+            return self.refuse(flow, &request, &Reply::new(482));
+        }
+        let invite = *request.method() == Method::Invite;
+        let full = self.transactions() >= self.config.max_transactions;
+        if full || invite && self.dialogs.len() >= self.config.max_dialogs {
+            return self.refuse_for_now(flow, &request, 503, 1..=5);
         }
         let identity = match gate.admit(now, &flow, &request, Scope::OutOfDialog) {
             Admission::Pass(identity) => identity,
@@ -159,7 +170,7 @@ impl<I> Endpoint<I> {
             return self.refuse(flow, &request, &reply);
         }
         let keys = (key, Some(merge_key));
-        if *request.method() != Method::Invite {
+        if !invite {
             let tag = self.names.stateless_tag(&request);
             if let Some(id) = self.server(now, flow, &request, keys, tag, (None, false)) {
                 self.events.push_back(Event::Request { id, request, flow, identity });
@@ -172,14 +183,19 @@ impl<I> Endpoint<I> {
             Err(error) => return self.refuse(flow, &request, &Reply::new(error.status())),
         };
         match self.server(now, flow, &request, keys, tag, (Some(dialog), false)) {
-            Some(id) => self.events.push_back(Event::Invite { id, dialog, request, flow, identity }),
+            Some(id) => {
+                if let Some(dialog) = self.dialogs.get_mut(dialog) {
+                    dialog.invited = Some(id);
+                }
+                self.events.push_back(Event::Invite { id, dialog, request, flow, identity });
+            }
             None => self.forget(dialog),
         }
     }
 
-    fn is_full(&self) -> bool {
-        self.servers.len() + self.clients.len() >= self.config.max_transactions
-            || self.dialogs.len() >= self.config.max_dialogs
+    /// Transactions of both kinds.
+    fn transactions(&self) -> usize {
+        self.servers.len() + self.clients.len()
     }
 
     /// Makes a server transaction; an INVITE is answered 100 at once.
@@ -224,7 +240,7 @@ impl<I> Endpoint<I> {
     pub fn respond(&mut self, now: Instant, id: ServerId, mut reply: Reply) -> Result<(), Error> {
         const GONE: Error = Error::Misuse { what: "an answer to a request that waits for none" };
         let server = self.servers.get_mut(id).ok_or(GONE)?;
-        let request = server.request.clone().ok_or(GONE)?;
+        let request = server.request.take().ok_or(GONE)?;
         let (reply_to, tag, dialog, in_dialog) = (server.reply_to, server.tag.clone(), server.dialog, server.in_dialog);
         let invite = *request.method() == Method::Invite;
         if invite && (101..300).contains(&reply.code) {
@@ -232,15 +248,14 @@ impl<I> Endpoint<I> {
         }
         let response = self.render(&reply_to, &request, &tag, &reply).bytes().clone();
         if let Some(server) = self.servers.get_mut(id) {
-            if reply.code >= 200 {
-                server.request = None;
-            }
             server.machine.respond(now, reply.code, response.clone());
         }
         self.drain_server(id);
-        if reply.code >= 200
-            && let Some(dialog) = dialog
-        {
+        if reply.code < 200 {
+            if let Some(server) = self.servers.get_mut(id) {
+                server.request = Some(request);
+            }
+        } else if let Some(dialog) = dialog {
             self.answered(now, dialog, &request, (reply.code, response, reply_to), in_dialog);
         }
         Ok(())
@@ -256,28 +271,35 @@ impl<I> Endpoint<I> {
         in_dialog: bool,
     ) {
         let Some(dialog) = self.dialogs.get_mut(id) else { return };
+        if code < 300 {
+            dialog.refresh(request);
+        }
         match (request.method(), code) {
             (Method::Invite, 200..=299) => {
-                dialog.stage = Stage::Confirmed;
-                dialog.invited = false;
-                let timers = &self.config.timers;
+                if dialog.stage == Stage::Early {
+                    dialog.stage = Stage::Confirmed;
+                }
+                dialog.invited = None;
                 let Ok(cseq) = request.cseq() else { return };
-                let answer = Answer {
-                    response,
-                    flow,
-                    cseq: cseq.number,
-                    resend_at: now + timers.t1,
-                    interval: timers.t1,
-                    give_up_at: now + timers.t1 * 64,
-                };
-                let old = dialog.answer.take().map(|answer| answer.resend_at.min(answer.give_up_at));
-                let next = answer.resend_at.min(answer.give_up_at);
-                dialog.answer = Some(answer);
-                self.deadlines.set(Timer::Answer(id), old, Some(next));
+                let answer = Answer::new(now, &self.config.timers, response, flow, cseq.number);
+                let due = answer.due();
+                let old = dialog.answer.replace(answer).map(|answer| answer.due());
+                self.deadlines.set(Timer::Answer(id), old, Some(due));
             }
-            (Method::Invite, _) if in_dialog => dialog.invited = false,
-            (Method::Invite, _) | (Method::Bye, _) => self.forget(id),
+            (Method::Invite, _) if in_dialog => dialog.invited = None,
+            (Method::Invite, _) => self.forget(id),
+            (Method::Bye, _) => {
+                self.refuse_pending(now, id);
+                self.forget(id);
+            }
             _ => {}
+        }
+    }
+
+    /// An INVITE that is not answered when its dialog ends gets 487 (RFC 3261 §15.1.2).
+    pub(super) fn refuse_pending(&mut self, now: Instant, id: DialogId) {
+        if let Some(invite) = self.dialogs.get_mut(id).and_then(|dialog| dialog.invited.take()) {
+            let _ = self.respond(now, invite, Reply::new(487));
         }
     }
 

@@ -72,13 +72,22 @@ impl Names {
         self.random.next_u32() & 0x7fff
     }
 
-    /// A number below `end`.
-    pub(super) fn below(&mut self, end: u32) -> u32 {
-        self.random.next_u32() % end.max(1)
+    /// A number that differs from request to request, but not between copies of one.
+    pub(super) fn spread(&self, request: &Request) -> u32 {
+        let hash = self.hash(request);
+        u32::from_be_bytes([hash[8], hash[9], hash[10], hash[11]])
     }
 
     /// The tag of an answer that leaves nothing behind: the same for every copy of the request.
     pub(super) fn stateless_tag(&self, request: &Request) -> Bytes {
+        let hash = self.hash(request);
+        let mut out = BytesMut::with_capacity(18);
+        put_hex(&mut out, &[self.shard]);
+        put_hex(&mut out, &hash[..8]);
+        out.freeze()
+    }
+
+    fn hash(&self, request: &Request) -> [u8; 32] {
         let headers = request.headers();
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("HMAC takes a key of any length");
         for name in [crate::header::Name::Via, crate::header::Name::From, crate::header::Name::CallId] {
@@ -86,11 +95,7 @@ impl Names {
             mac.update(&[0]);
         }
         mac.update(&headers.get(&crate::header::Name::CSeq).unwrap_or_default());
-        let hash = mac.finalize().into_bytes();
-        let mut out = BytesMut::with_capacity(18);
-        put_hex(&mut out, &[self.shard]);
-        put_hex(&mut out, &hash[..8]);
-        out.freeze()
+        mac.finalize().into_bytes().into()
     }
 }
 

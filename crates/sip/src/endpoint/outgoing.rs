@@ -1,6 +1,6 @@
 //! Requests of ours: INVITE, ACK, CANCEL, and everything inside a dialog.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -8,14 +8,17 @@ use super::Endpoint;
 use super::config::{ClientId, DialogId, OutgoingRequest};
 use super::table::{Cancel, Client, ClientMachine, Purpose};
 use crate::builder::RequestBuilder;
-use crate::dialog::Stage;
+use crate::dialog::{Prepared, Stage};
 use crate::error::Error;
-use crate::flow::Flow;
+use crate::flow::{Flow, Transmit};
 use crate::header::{CSeq, CallId, From, Header, MaxForwards, Name, Reason, Route, To, Via};
 use crate::message::Request;
 use crate::method::Method;
 use crate::transaction::{Client as OtherClient, InviteClient};
 use crate::uri::Host;
+
+/// How long an INVITE of ours inside a dialog may stay without its final answer (RFC 3261 §16.6, timer C).
+const REINVITE_PATIENCE: Duration = Duration::from_secs(180);
 
 /// What an INVITE of ours says we take.
 const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS";
@@ -24,16 +27,19 @@ impl<I> Endpoint<I> {
     /// Sends an INVITE outside of a dialog. Each To tag that answers makes a dialog.
     ///
     /// # Errors
-    /// There are too many transactions already.
+    /// There are too many transactions or dialogs already, or the Call-ID cannot be written.
     pub fn invite(&mut self, now: Instant, outgoing: OutgoingRequest) -> Result<ClientId, Error> {
-        let purpose = Purpose::Invite { dialogs: Vec::new(), cancel: Cancel::No, answered: false };
+        if self.dialogs.len() >= self.config.max_dialogs {
+            return Err(Error::Misuse { what: "too many dialogs" });
+        }
+        let purpose = Purpose::Invite { forks: Vec::new(), cancel: Cancel::No, answered: false };
         self.send_new(now, outgoing, purpose)
     }
 
     /// Sends any other request outside of a dialog.
     ///
     /// # Errors
-    /// There are too many transactions already.
+    /// There are too many transactions already, or the method or Call-ID cannot be written.
     pub fn request(&mut self, now: Instant, outgoing: OutgoingRequest) -> Result<ClientId, Error> {
         if matches!(outgoing.method, Method::Invite | Method::Ack | Method::Cancel) {
             return Err(Error::Misuse { what: "INVITE, ACK and CANCEL have their own functions" });
@@ -42,6 +48,10 @@ impl<I> Endpoint<I> {
     }
 
     fn send_new(&mut self, now: Instant, outgoing: OutgoingRequest, purpose: Purpose) -> Result<ClientId, Error> {
+        check_method(&outgoing.method)?;
+        if outgoing.call_id.as_ref().is_some_and(|call_id| CallId::parse(call_id).is_err()) {
+            return Err(Error::Misuse { what: "a Call-ID that cannot be read" });
+        }
         if self.servers.len() + self.clients.len() >= self.config.max_transactions {
             return Err(Error::Misuse { what: "too many transactions" });
         }
@@ -66,10 +76,11 @@ impl<I> Endpoint<I> {
         Ok(id)
     }
 
-    /// Sends a request inside a dialog. BYE ends it.
+    /// Sends a request inside a dialog. BYE ends it; while a 2xx of ours waits for its ACK, the BYE waits too (RFC 3261
+    /// §15), and an INVITE of the peer that is not answered gets 487.
     ///
     /// # Errors
-    /// The dialog is unknown, is not confirmed, or waits for the answer to another INVITE.
+    /// The dialog is unknown, is not confirmed, or has another INVITE under way.
     pub fn in_dialog(
         &mut self,
         now: Instant,
@@ -78,6 +89,7 @@ impl<I> Endpoint<I> {
         headers: Vec<(Name, Bytes)>,
         body: Option<(String, Bytes)>,
     ) -> Result<ClientId, Error> {
+        check_method(&method)?;
         let dialog = self.dialogs.get_mut(id).ok_or(Error::Misuse { what: "a request in a dialog that is gone" })?;
         match (&method, dialog.stage) {
             (Method::Ack | Method::Cancel, _) => {
@@ -86,58 +98,76 @@ impl<I> Endpoint<I> {
             (_, Stage::Early | Stage::Ending) => {
                 return Err(Error::Misuse { what: "a request in a dialog that is not confirmed" });
             }
-            (Method::Invite, Stage::Confirmed) if dialog.inviting || dialog.invited => {
+            (Method::Invite, Stage::Confirmed) if dialog.invite.is_some() || dialog.invited.is_some() => {
                 return Err(Error::Misuse { what: "two INVITEs at once in one dialog" });
             }
             (_, Stage::Confirmed) => {}
         }
+        let client = self.clients.next_id();
+        let bye = method == Method::Bye;
+        if bye {
+            dialog.stage = Stage::Ending;
+        }
+        if bye && dialog.answer.is_some() {
+            dialog.held_bye = Some(Box::new(Prepared { id: client, headers, body }));
+        } else {
+            self.send_in_dialog(now, id, method, Prepared { id: client, headers, body });
+        }
+        if bye {
+            self.refuse_pending(now, id);
+        }
+        Ok(client)
+    }
+
+    /// Sends the BYE that waited for an ACK.
+    pub(super) fn send_held_bye(&mut self, now: Instant, id: DialogId, held: Prepared) {
+        self.send_in_dialog(now, id, Method::Bye, held);
+    }
+
+    fn send_in_dialog(&mut self, now: Instant, id: DialogId, method: Method, prepared: Prepared) {
+        let Prepared { id: client, headers, body } = prepared;
+        let Some(dialog) = self.dialogs.get_mut(id) else { return };
         dialog.local_cseq = dialog.local_cseq.wrapping_add(1) & 0x7fff_ffff;
         let (number, flow) = (dialog.local_cseq, dialog.flow);
         let purpose = match method {
             Method::Invite => {
                 dialog.inviting = true;
-                dialog.invite_cseq = number;
-                Purpose::Reinvite { dialog: id, cancel: Cancel::No, answered: false }
+                dialog.invite = Some((client, number));
+                let give_up_at = now + REINVITE_PATIENCE;
+                Purpose::Reinvite { dialog: id, cancel: Cancel::No, answered: false, give_up_at, ack: None }
             }
-            Method::Bye => {
-                dialog.stage = Stage::Ending;
-                Purpose::InDialog { dialog: id, ends_it: true }
-            }
-            _ => Purpose::InDialog { dialog: id, ends_it: false },
+            _ => Purpose::InDialog { dialog: id, ends_it: method == Method::Bye },
         };
-        if method == Method::Bye {
-            self.stop_answering(id);
-        }
-        let client = self.clients.next_id();
         let branch = self.names.branch(client);
         let via = self.via(&flow, &branch);
-        let Some(dialog) = self.dialogs.get(id) else {
-            return Err(Error::Misuse { what: "a request in a dialog that is gone" });
-        };
+        let Some(dialog) = self.dialogs.get(id) else { return };
         let builder = dialog.request(method.clone(), number, &via);
         let request = self.finish(builder, &flow, &method, &headers, body);
         self.start(now, client, Started { request, branch, flow, purpose });
-        Ok(client)
     }
 
     /// Acknowledges the 2xx that confirmed a dialog or answered our INVITE in it (RFC 3261 §13.2.2.4). The ACK is kept
     /// and sent again whenever the 2xx comes again.
     pub fn ack(&mut self, _now: Instant, id: DialogId, body: Option<(String, Bytes)>) {
-        let Some(dialog) = self.dialogs.get(id) else { return };
-        // In between no other INVITE can have begun, so the last INVITE's number is the one to acknowledge.
-        let Some(number) = self.dialogs.unacknowledged(id) else { return };
+        let Some(dialog) = self.dialogs.get_mut(id) else { return };
+        if dialog.stage == Stage::Early || dialog.inviting {
+            return;
+        }
+        let Some((invite, number)) = dialog.invite.take() else { return };
         let flow = dialog.flow;
         let client = self.clients.next_id();
         let branch = self.names.branch(client);
-        let mut builder = dialog.request(Method::Ack, number, &self.via(&flow, &branch));
+        let via = self.via(&flow, &branch);
+        let Some(dialog) = self.dialogs.get(id) else { return };
+        let mut builder = dialog.request(Method::Ack, number, &via);
         if let Some((content_type, body)) = body {
             builder = builder.body(&content_type, body);
         }
-        let bytes = builder.build().bytes().clone();
-        if let Some(dialog) = self.dialogs.get_mut(id) {
-            dialog.acknowledged = Some((number, bytes.clone()));
+        let transmit = Transmit { flow, bytes: builder.build().bytes().clone() };
+        if let Some(invite) = self.clients.get_mut(invite) {
+            invite.keep_ack(id, &transmit);
         }
-        self.transmit(flow, bytes);
+        self.transmits.push_back(transmit);
     }
 
     /// Takes an INVITE back (RFC 3261 §9.1): at once when a provisional answer has come, else as soon as one comes.
@@ -245,9 +275,17 @@ impl<I> Endpoint<I> {
     /// No more repetitions of our 2xx.
     pub(super) fn stop_answering(&mut self, id: DialogId) {
         if let Some(answer) = self.dialogs.get_mut(id).and_then(|dialog| dialog.answer.take()) {
-            let at = answer.resend_at.min(answer.give_up_at);
+            let at = answer.due();
             self.deadlines.clear(super::timers::Timer::Answer(id), Some(at));
         }
+    }
+}
+
+/// A builder would leave out what a start line cannot hold, and the CSeq would name another method.
+fn check_method(method: &Method) -> Result<(), Error> {
+    match method {
+        Method::Other(name) if Method::parse(name).is_err() => Err(Error::Misuse { what: "a method that is no token" }),
+        _ => Ok(()),
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::Endpoint;
 use super::config::{ClientId, DialogId, Event, Failure};
 use super::keys::Names;
-use super::table::{Cancel, ClientMachine, ClientOutput, Purpose};
+use super::table::{ClientMachine, ClientOutput, Fork, Purpose};
 use super::timers::Timer;
 use crate::builder::RequestBuilder;
 use crate::dialog::{Dialog, Stage};
@@ -82,16 +82,11 @@ impl<I> Endpoint<I> {
         }
     }
 
-    /// A client transaction's deadline has come: its machine's, or the end of patience with a cancelled INVITE.
+    /// A client transaction's deadline has come: its machine's, or the end of patience with an INVITE.
     pub(super) fn client_due(&mut self, now: Instant, id: ClientId) {
         let Some(client) = self.clients.get_mut(id) else { return };
         client.due = None;
-        let abandoned = match &client.purpose {
-            Purpose::Invite { cancel: Cancel::Sent { give_up_at }, answered: false, .. }
-            | Purpose::Reinvite { cancel: Cancel::Sent { give_up_at }, answered: false, .. } => now >= *give_up_at,
-            _ => false,
-        };
-        if abandoned {
+        if client.give_up_at().is_some_and(|at| now >= at) {
             self.failed(id, Failure::Timeout);
             self.end_client(id);
             return;
@@ -117,12 +112,12 @@ impl<I> Endpoint<I> {
                 }
             }
             Purpose::Reinvite { .. } if code < 200 => return,
+            // The 2xx once more.
+            Purpose::Reinvite { answered: true, ack, .. } => return self.transmits.extend(ack.clone()),
             Purpose::Reinvite { dialog, answered, .. } => {
+                *answered = true;
                 let dialog = *dialog;
-                let first = !std::mem::replace(answered, true);
-                if !self.of_reinvite(dialog, response, first) {
-                    return;
-                }
+                self.of_reinvite(dialog, response);
                 Some(dialog)
             }
             Purpose::InDialog { .. } if code < 200 => return,
@@ -130,6 +125,11 @@ impl<I> Endpoint<I> {
                 let (dialog, ends_it) = (*dialog, *ends_it);
                 if ends_it {
                     self.forget(dialog);
+                } else if *client.request.method() == Method::Update
+                    && code < 300
+                    && let Some(dialog) = self.dialogs.get_mut(dialog)
+                {
+                    let _ = dialog.learn(response);
                 }
                 Some(dialog)
             }
@@ -146,72 +146,54 @@ impl<I> Endpoint<I> {
         }
         let tag = response.to().ok().and_then(|to| to.tag());
         let Some(client) = self.clients.get_mut(id) else { return Outcome::Known };
-        let Purpose::Invite { dialogs, .. } = &client.purpose else { return Outcome::Known };
+        let Purpose::Invite { forks, .. } = &mut client.purpose else { return Outcome::Known };
         let tag = match tag {
             Some(tag) => tag,
             None if code < 200 => return Outcome::News(None),
             None => Bytes::new(),
         };
-        let known = dialogs
-            .iter()
-            .copied()
-            .find(|dialog| self.dialogs.get(*dialog).is_some_and(|dialog| dialog.remote_tag == tag));
-        if let Some(known) = known {
-            return self.of_known_dialog(known, response);
+        if let Some(fork) = forks.iter().find(|fork| fork.tag == tag) {
+            let early = self.dialogs.get_mut(fork.dialog).filter(|dialog| dialog.stage == Stage::Early);
+            let Some(dialog) = early else {
+                // The 2xx once more, perhaps after the dialog it made has ended.
+                self.transmits.extend(fork.ack.clone().filter(|_| code >= 200));
+                return Outcome::Known;
+            };
+            // A target or route that cannot be read leaves the dialog as it was.
+            let _ = dialog.learn(response);
+            return Outcome::News(Some(fork.dialog));
         }
-        if dialogs.len() >= limits::FORKS || self.dialogs.len() >= self.config.max_dialogs {
+        if forks.len() >= limits::FORKS {
             return Outcome::Known;
         }
-        let Ok(dialog) = Dialog::of_response(&client.request, response, client.flow) else { return Outcome::Known };
+        let Ok(dialog) = Dialog::of_response(id, &client.request, response, client.flow) else {
+            return Outcome::Known;
+        };
         let dialog = self.dialogs.insert(dialog);
-        if let Purpose::Invite { dialogs, .. } = &mut client.purpose {
-            dialogs.push(dialog);
-        }
+        forks.push(Fork { tag, dialog, ack: None });
         Outcome::News(Some(dialog))
     }
 
-    fn of_known_dialog(&mut self, id: DialogId, response: &Response) -> Outcome {
-        let Some(dialog) = self.dialogs.get_mut(id) else { return Outcome::Known };
-        if response.code() >= 200 && dialog.stage != Stage::Early {
-            if let Some((_, ack)) = &dialog.acknowledged {
-                let (flow, ack) = (dialog.flow, ack.clone());
-                self.transmit(flow, ack);
-            }
-            return Outcome::Known;
-        }
-        // A target or route that cannot be read leaves the dialog as it was.
-        let _ = dialog.learn(response);
-        Outcome::News(Some(id))
-    }
-
-    /// A final answer to an INVITE inside a dialog; `false` when it was only a 2xx once more.
-    fn of_reinvite(&mut self, id: DialogId, response: &Response, first: bool) -> bool {
-        let Some(dialog) = self.dialogs.get_mut(id) else { return first };
-        if !first {
-            if let (Some((number, ack)), Ok(cseq)) = (&dialog.acknowledged, response.cseq())
-                && *number == cseq.number
-            {
-                let (flow, ack) = (dialog.flow, ack.clone());
-                self.transmit(flow, ack);
-            }
-            return false;
-        }
+    /// A final answer to an INVITE inside a dialog.
+    fn of_reinvite(&mut self, id: DialogId, response: &Response) {
+        let Some(dialog) = self.dialogs.get_mut(id) else { return };
         dialog.inviting = false;
         if response.code() < 300 {
             let _ = dialog.learn(response);
+        } else {
+            dialog.invite = None;
         }
-        true
     }
 
     /// Without a 2xx the dialogs that only rang are gone.
     fn forget_early(&mut self, id: ClientId) {
-        let dialogs = match self.clients.get_mut(id).map(|client| &mut client.purpose) {
-            Some(Purpose::Invite { dialogs, .. }) => std::mem::take(dialogs),
+        let forks = match self.clients.get_mut(id).map(|client| &mut client.purpose) {
+            Some(Purpose::Invite { forks, .. }) => std::mem::take(forks),
             _ => return,
         };
-        for dialog in dialogs {
-            if self.dialogs.get(dialog).is_some_and(|dialog| dialog.stage == Stage::Early) {
-                self.forget(dialog);
+        for fork in forks {
+            if self.dialogs.get(fork.dialog).is_some_and(|dialog| dialog.stage == Stage::Early) {
+                self.forget(fork.dialog);
             }
         }
     }
@@ -221,6 +203,8 @@ impl<I> Endpoint<I> {
         let Some(client) = self.clients.get_mut(id) else { return };
         let dialog = match &mut client.purpose {
             Purpose::Cancel => return,
+            // That an ACK could not be delivered changes nothing.
+            Purpose::Invite { answered: true, .. } | Purpose::Reinvite { answered: true, .. } => return,
             Purpose::Alone => None,
             Purpose::Invite { answered, .. } => {
                 *answered = true;
@@ -232,6 +216,7 @@ impl<I> Endpoint<I> {
                 let dialog = *dialog;
                 if let Some(dialog) = self.dialogs.get_mut(dialog) {
                     dialog.inviting = false;
+                    dialog.invite = None;
                 }
                 Some(dialog)
             }

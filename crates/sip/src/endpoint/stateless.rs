@@ -1,5 +1,7 @@
 //! Answers: what each carries, and those that leave nothing behind.
 
+use std::ops::RangeInclusive;
+
 use bytes::Bytes;
 
 use super::Endpoint;
@@ -27,10 +29,11 @@ impl<I> Endpoint<I> {
         }
     }
 
-    /// 503 with a word on when to come again.
-    pub(super) fn refuse_overloaded(&mut self, flow: Flow, request: &Request) {
-        let seconds = 1 + self.names.below(5);
-        let reply = Reply::new(503).header(Name::RetryAfter, RetryAfter::new(seconds).to_bytes());
+    /// Answers with a word on when to come again: spread over the peers, but the same in every copy.
+    pub(super) fn refuse_for_now(&mut self, flow: Flow, request: &Request, code: u16, seconds: RangeInclusive<u32>) {
+        let width = seconds.end() - seconds.start() + 1;
+        let seconds = seconds.start() + self.names.spread(request) % width;
+        let reply = Reply::new(code).header(Name::RetryAfter, RetryAfter::new(seconds).to_bytes());
         self.refuse(flow, request, &reply);
     }
 
@@ -51,6 +54,9 @@ impl<I> Endpoint<I> {
             _ => builder.copy(headers, &Name::To),
         };
         builder = builder.copy(headers, &Name::CallId).copy(headers, &Name::CSeq);
+        if reply.code == 100 {
+            builder = builder.copy(headers, &Name::Timestamp);
+        }
         if reply.contact == ContactPolicy::Dialog {
             builder = builder.header(&self.contact(flow));
         }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::config::{ClientId, DialogId, ServerId};
 use super::timers::Timer;
 use crate::dialog::Dialog;
-use crate::flow::Flow;
+use crate::flow::{Flow, Transmit};
 use crate::message::Request;
 use crate::transaction::{Client as OtherClient, InviteClient, InviteServer, Server as OtherServer, client, server};
 use crate::transaction::{invite_client, invite_server};
@@ -158,20 +158,36 @@ pub(super) struct Client {
 pub(super) enum Purpose {
     /// An INVITE that makes dialogs.
     Invite {
-        /// One for each To tag that answered.
-        dialogs: Vec<DialogId>,
+        /// One for each To tag that answered; they outlive their dialogs.
+        forks: Vec<Fork>,
         cancel: Cancel,
         /// Whether a final answer has come.
         answered: bool,
     },
     /// An INVITE inside a dialog.
-    Reinvite { dialog: DialogId, cancel: Cancel, answered: bool },
+    Reinvite {
+        dialog: DialogId,
+        cancel: Cancel,
+        answered: bool,
+        /// Without a final answer by then, nobody waits any longer.
+        give_up_at: Instant,
+        /// The ACK for its 2xx.
+        ack: Option<Transmit>,
+    },
     /// Any other request inside a dialog.
     InDialog { dialog: DialogId, ends_it: bool },
     /// Any other request outside of one.
     Alone,
     /// A CANCEL: its answer tells nothing.
     Cancel,
+}
+
+/// One branch that answered an INVITE of ours.
+pub(super) struct Fork {
+    pub(super) tag: Bytes,
+    pub(super) dialog: DialogId,
+    /// The ACK for its 2xx, for when the 2xx comes again.
+    pub(super) ack: Option<Transmit>,
 }
 
 /// Whether an INVITE of ours is being cancelled (RFC 3261 §9.1).
@@ -241,14 +257,34 @@ impl ClientMachine {
 }
 
 impl Client {
-    /// When this transaction wants to be woken: its machine's deadline, or the end of waiting for a cancelled INVITE.
+    /// When this transaction wants to be woken: its machine's deadline, or the end of our patience.
     pub(super) fn wants(&self) -> Option<Instant> {
-        let cancelled = match &self.purpose {
-            Purpose::Invite { cancel: Cancel::Sent { give_up_at }, answered: false, .. }
-            | Purpose::Reinvite { cancel: Cancel::Sent { give_up_at }, answered: false, .. } => Some(*give_up_at),
+        [self.machine.poll_timeout(), self.give_up_at()].into_iter().flatten().min()
+    }
+
+    /// When an INVITE without a final answer counts as ended: some time after its CANCEL, and inside a dialog anyhow.
+    pub(super) fn give_up_at(&self) -> Option<Instant> {
+        match &self.purpose {
+            Purpose::Invite { cancel: Cancel::Sent { give_up_at }, answered: false, .. } => Some(*give_up_at),
+            Purpose::Reinvite { cancel: Cancel::Sent { give_up_at: sooner }, answered: false, give_up_at, .. } => {
+                Some(*sooner.min(give_up_at))
+            }
+            Purpose::Reinvite { answered: false, give_up_at, .. } => Some(*give_up_at),
             _ => None,
-        };
-        [self.machine.poll_timeout(), cancelled].into_iter().flatten().min()
+        }
+    }
+
+    /// Keeps the ACK of a 2xx.
+    pub(super) fn keep_ack(&mut self, of: DialogId, transmit: &Transmit) {
+        match &mut self.purpose {
+            Purpose::Invite { forks, .. } => {
+                if let Some(fork) = forks.iter_mut().find(|fork| fork.dialog == of) {
+                    fork.ack = Some(transmit.clone());
+                }
+            }
+            Purpose::Reinvite { ack, .. } => *ack = Some(transmit.clone()),
+            Purpose::InDialog { .. } | Purpose::Alone | Purpose::Cancel => {}
+        }
     }
 }
 
@@ -336,13 +372,6 @@ impl Dialogs {
 
     pub(super) fn get_mut(&mut self, id: DialogId) -> Option<&mut Dialog> {
         self.by_id.get_mut(&id)
-    }
-
-    /// Number of our last INVITE in a dialog, when its 2xx has no ACK yet.
-    pub(super) fn unacknowledged(&self, id: DialogId) -> Option<u32> {
-        let dialog = self.by_id.get(&id)?;
-        let acknowledged = dialog.acknowledged.as_ref().map(|(number, _)| *number);
-        (acknowledged != Some(dialog.invite_cseq)).then_some(dialog.invite_cseq)
     }
 
     pub(super) fn remove(&mut self, id: DialogId) -> Option<Dialog> {

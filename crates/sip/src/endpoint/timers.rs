@@ -82,13 +82,16 @@ impl<I> Endpoint<I> {
         let Some(answer) = &mut dialog.answer else { return };
         if now >= answer.give_up_at {
             dialog.answer = None;
-            self.events.push_back(Event::NoAck { dialog: id });
+            match dialog.held_bye.take() {
+                Some(held) => self.send_held_bye(now, id, *held),
+                None => self.events.push_back(Event::NoAck { dialog: id }),
+            }
             return;
         }
         answer.interval = (answer.interval * 2).min(t2);
         answer.resend_at = now + answer.interval;
         let (flow, response) = (answer.flow, answer.response.clone());
-        let next = answer.resend_at.min(answer.give_up_at);
+        let next = answer.due();
         self.deadlines.set(Timer::Answer(id), None, Some(next));
         self.transmit(flow, response);
     }

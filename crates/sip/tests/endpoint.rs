@@ -1,0 +1,18 @@
+//! The endpoint with peers of paper: scripted messages on a virtual clock. Every test compares all that left the endpoint
+//! and all that it told, line by line, with the millisecond of each.
+
+mod endpoint {
+    mod bench;
+    mod flows;
+    mod script;
+
+    mod cancel;
+    mod dialog;
+    mod injection;
+    mod limits;
+    mod lossy;
+    mod plain;
+    mod refusals;
+    mod routing;
+    mod teardown;
+}
