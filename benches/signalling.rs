@@ -77,7 +77,11 @@ fn registrations(server: &Server, phones: &mut Phones, size: &Size) {
         last = phones.run(Load::registrations(size.registrations_per_s, Duration::from_secs(size.seconds)));
         cost.push((server.cpu_ms() - before) / last.completed as f64);
     }
-    println!("REGISTER with digest, both rounds, at {}/s: CPU {} ms each; {last}", size.registrations_per_s, spread(&mut cost));
+    println!(
+        "REGISTER with digest, both rounds, at {}/s: CPU {} ms each; {last}",
+        size.registrations_per_s,
+        spread(&mut cost)
+    );
 }
 
 fn calls(server: &Server, phones: &mut Phones, size: &Size) {

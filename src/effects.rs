@@ -40,7 +40,9 @@ impl Effects for Doors {
             }
             Output::Registration(change) => {
                 if !self.registrations.push(change) {
-                    tracing::warn!("too many registrations wait for the database; one stays unwritten until its refresh");
+                    tracing::warn!(
+                        "too many registrations wait for the database; one stays unwritten until its refresh"
+                    );
                 }
             }
         }

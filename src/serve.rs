@@ -194,9 +194,8 @@ fn start_worker(settings: &Settings, mailbox: Mailbox) -> Result<Worker> {
 
 fn shard_config(settings: &Settings) -> Result<ShardConfig> {
     let endpoint = EndpointConfig {
-        server: concat!("YakYak/", env!("CARGO_PKG_VERSION")).to_owned(),
         advertised: settings.sip.advertised_address,
-        ..EndpointConfig::new(secret()?)
+        ..EndpointConfig::new(secret()?, concat!("YakYak/", env!("CARGO_PKG_VERSION")))
     };
     let sip = &settings.sip;
     Ok(ShardConfig {

@@ -123,15 +123,13 @@ impl Settings {
             .into_iter()
             .filter(|(name, _)| name.strip_prefix("YAKYAK_").is_some_and(|key| key.contains("__")))
             .collect();
-        let variables = Environment::with_prefix(PREFIX)
-            .prefix_separator("_")
-            .separator("__")
-            .try_parsing(true)
-            .source(Some(ours));
+        let variables =
+            Environment::with_prefix(PREFIX).prefix_separator("_").separator("__").try_parsing(true).source(Some(ours));
         let mut builder = Config::builder().add_source(defaults.clone());
         if let Some(path) = file {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Refusal::new(format!("{}: {error}; name a readable file with --config", path.display())))?;
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                Refusal::new(format!("{}: {error}; name a readable file with --config", path.display()))
+            })?;
             let source = Config::builder()
                 .add_source(File::from_str(&text, FileFormat::Toml))
                 .build()
@@ -188,7 +186,9 @@ fn known_keys(source: &Config, defaults: &Config, origin: &str) -> Result<(), Re
         let known = match defaults.get_table(section) {
             Ok(known) => known,
             Err(_) => {
-                return Err(Refusal::new(format!("{origin}: [{section}] is not a section; see config.toml for the list")));
+                return Err(Refusal::new(format!(
+                    "{origin}: [{section}] is not a section; see config.toml for the list"
+                )));
             }
         };
         let ValueKind::Table(keys) = &value.kind else {
@@ -292,10 +292,7 @@ mod tests {
     fn defaults_are_those_of_the_seed() {
         let settings = with(&[]).unwrap();
         let database = settings.database;
-        assert_eq!(
-            (database.max_connections, database.min_connections, database.connect_timeout),
-            (10, 2, 30)
-        );
+        assert_eq!((database.max_connections, database.min_connections, database.connect_timeout), (10, 2, 30));
         assert_eq!((database.idle_timeout, database.max_lifetime), (600, 1800));
         assert_eq!(settings.sip.udp.len(), 2);
     }

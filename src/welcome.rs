@@ -33,7 +33,8 @@ pub fn first_start(settings: &Settings, listening: &[SocketAddr], domain: &str, 
             password = login.password
         );
     }
-    let ports: Vec<String> = listening.iter().map(|address| format!("UDP {} on {}", address.port(), address.ip())).collect();
+    let ports: Vec<String> =
+        listening.iter().map(|address| format!("UDP {} on {}", address.port(), address.ip())).collect();
     let _ = write!(
         text,
         "\nThen dial *43 from either: it beeps and sends back what it hears. From one phone dial the other's number to\n\
@@ -54,7 +55,11 @@ fn server_address(settings: &Settings, listening: &[SocketAddr]) -> String {
     let ip = settings.sip.advertised_address.unwrap_or_else(|| {
         if preferred.ip().is_unspecified() { facing_the_world().unwrap_or(preferred.ip()) } else { preferred.ip() }
     });
-    if preferred.port() == 5060 && ip.is_ipv4() { ip.to_string() } else { SocketAddr::new(ip, preferred.port()).to_string() }
+    if preferred.port() == 5060 && ip.is_ipv4() {
+        ip.to_string()
+    } else {
+        SocketAddr::new(ip, preferred.port()).to_string()
+    }
 }
 
 /// The address of the interface that the default route uses.

@@ -5,21 +5,21 @@ use std::time::Duration;
 
 /// What one load run saw.
 #[derive(Default)]
-pub struct Figures {
+pub(crate) struct Figures {
     /// Begun.
-    pub begun: u64,
+    pub(crate) begun: u64,
     /// Ended as they should.
-    pub completed: u64,
+    pub(crate) completed: u64,
     /// Ended otherwise, or not at all.
-    pub failed: u64,
+    pub(crate) failed: u64,
     /// Requests sent again because no answer came in time.
-    pub resent: u64,
+    pub(crate) resent: u64,
     /// Delay added by the server.
-    pub delays: Vec<Duration>,
+    pub(crate) delays: Vec<Duration>,
 }
 
 impl Figures {
-    pub fn add(&mut self, other: Figures) {
+    pub(crate) fn add(&mut self, other: Figures) {
         self.begun += other.begun;
         self.completed += other.completed;
         self.failed += other.failed;
@@ -51,7 +51,7 @@ impl fmt::Display for Figures {
 }
 
 /// Median and range.
-pub fn spread(values: &mut [f64]) -> String {
+pub(crate) fn spread(values: &mut [f64]) -> String {
     values.sort_by(f64::total_cmp);
     match values {
         [] => String::from("none"),
@@ -61,7 +61,7 @@ pub fn spread(values: &mut [f64]) -> String {
 }
 
 /// Binds every thread of a process to one core; on a machine with a single core nothing happens.
-pub fn pin(process: u32, core: u32) {
+pub(crate) fn pin(process: u32, core: u32) {
     let _ = std::process::Command::new("taskset")
         .args(["-acp", &core.to_string(), &process.to_string()])
         .stdout(std::process::Stdio::null())

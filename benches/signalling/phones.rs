@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::figures::Figures;
 
-pub const PASSWORD: &str = "correct-horse-battery";
+pub(crate) const PASSWORD: &str = "correct-horse-battery";
 
 /// After which a request is sent again.
 const RESEND: Duration = Duration::from_millis(500);
@@ -20,12 +20,12 @@ const RESEND: Duration = Duration::from_millis(500);
 const GIVE_UP: Duration = Duration::from_secs(10);
 
 /// Extension number of a phone.
-pub fn number(index: usize) -> String {
+pub(crate) fn number(index: usize) -> String {
     (10_000 + index).to_string()
 }
 
 /// What to generate.
-pub struct Load {
+pub(crate) struct Load {
     what: What,
     per_s: u32,
     during: Duration,
@@ -39,11 +39,11 @@ enum What {
 }
 
 impl Load {
-    pub fn registrations(per_s: u32, during: Duration) -> Self {
+    pub(crate) fn registrations(per_s: u32, during: Duration) -> Self {
         Self { what: What::Registrations, per_s, during, hold: Duration::ZERO }
     }
 
-    pub fn calls(per_s: u32, during: Duration, hold: Duration) -> Self {
+    pub(crate) fn calls(per_s: u32, during: Duration, hold: Duration) -> Self {
         Self { what: What::Calls, per_s, during, hold }
     }
 }
@@ -72,7 +72,7 @@ enum Stage {
     Ending,
 }
 
-pub struct Phones {
+pub(crate) struct Phones {
     server: SocketAddr,
     domain: String,
     callers: UdpSocket,
@@ -89,7 +89,7 @@ pub struct Phones {
 }
 
 impl Phones {
-    pub fn new(server: SocketAddr, domain: String, extensions: usize) -> Self {
+    pub(crate) fn new(server: SocketAddr, domain: String, extensions: usize) -> Self {
         let socket = || {
             let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
             socket.set_nonblocking(true).unwrap();
@@ -112,7 +112,7 @@ impl Phones {
     }
 
     /// Registers every extension once: the upper half at the callees' socket. Returns how many there are.
-    pub fn register_all(&mut self) -> usize {
+    pub(crate) fn register_all(&mut self) -> usize {
         let per_s = 2_000;
         let during = Duration::from_secs_f64(self.extensions as f64 / f64::from(per_s));
         let figures = self.run(Load::registrations(per_s, during));
@@ -120,12 +120,12 @@ impl Phones {
         self.extensions
     }
 
-    pub fn run(&mut self, load: Load) -> Figures {
+    pub(crate) fn run(&mut self, load: Load) -> Figures {
         self.run_with(load, |_| {})
     }
 
     /// Runs a load to its end; `seen` hears how many calls are up whenever one more is.
-    pub fn run_with(&mut self, load: Load, mut seen: impl FnMut(usize)) -> Figures {
+    pub(crate) fn run_with(&mut self, load: Load, mut seen: impl FnMut(usize)) -> Figures {
         self.figures = Figures::default();
         let began = Instant::now();
         let total = (f64::from(load.per_s) * load.during.as_secs_f64()).round() as u64;
@@ -151,8 +151,7 @@ impl Phones {
 
     /// Sleeps until something arrives, or a millisecond.
     fn wait(&self) {
-        let mut sockets =
-            [PollFd::new(&self.callers, PollFlags::IN), PollFd::new(&self.callees, PollFlags::IN)];
+        let mut sockets = [PollFd::new(&self.callers, PollFlags::IN), PollFd::new(&self.callees, PollFlags::IN)];
         let patience = Timespec { tv_sec: 0, tv_nsec: 500_000 };
         let _ = poll(&mut sockets, Some(&patience));
     }
@@ -225,7 +224,9 @@ impl Phones {
     }
 
     fn response(&mut self, text: &str, code: u16, load: &Load, seen: &mut impl FnMut(usize)) {
-        let Some(id) = header(text, "Call-ID").and_then(|value| value.strip_prefix('b')?.parse::<u64>().ok()) else { return };
+        let Some(id) = header(text, "Call-ID").and_then(|value| value.strip_prefix('b')?.parse::<u64>().ok()) else {
+            return;
+        };
         let Some(mut work) = self.work.remove(&id) else { return };
         let now = Instant::now();
         match (work.what, work.stage, code) {
@@ -245,7 +246,8 @@ impl Phones {
             (What::Calls, Stage::Challenged, 407) => {
                 let ack = self.within("ACK", id, &work, 1, &format!("b{id}-1"), text);
                 self.send(&work.from, &ack);
-                let authorization = self.authorize(text, "Proxy-Authenticate", "Proxy-Authorization", "INVITE", &work, id);
+                let authorization =
+                    self.authorize(text, "Proxy-Authenticate", "Proxy-Authorization", "INVITE", &work, id);
                 work.request = self.invite(id, &work.from, &work.to, 2, &authorization);
                 work.stage = Stage::Answered;
                 work.sent_at = now;
@@ -385,8 +387,7 @@ impl Phones {
     fn within(&self, method: &str, id: u64, work: &Work, cseq: u32, branch: &str, response: &str) -> String {
         let local = self.local(&work.from);
         let domain = &self.domain;
-        let target =
-            if work.target.is_empty() { format!("sip:{}@{domain}", work.to) } else { work.target.clone() };
+        let target = if work.target.is_empty() { format!("sip:{}@{domain}", work.to) } else { work.target.clone() };
         let to = if work.remote.is_empty() { header(response, "To").unwrap_or_default() } else { &work.remote };
         format!(
             "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {local};rport;branch=z9hG4bK{branch}\r\nMax-Forwards: 70\r\n\

@@ -11,17 +11,17 @@ use store::{DatabaseConfig, NewExtension, NewTenant, Store, TenantChanges};
 use crate::figures::pin;
 use crate::phones::{PASSWORD, number};
 
-pub struct Server {
+pub(crate) struct Server {
     directory: tempfile::TempDir,
     database: String,
     child: Option<Child>,
-    pub address: SocketAddr,
-    pub domain: String,
+    pub(crate) address: SocketAddr,
+    pub(crate) domain: String,
 }
 
 impl Server {
     /// A database with one tenant and its extensions.
-    pub fn prepare(extensions: usize) -> Self {
+    pub(crate) fn prepare(extensions: usize) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let server = testing::Server::shared();
         let domain = "bench.internal".to_owned();
@@ -44,7 +44,7 @@ impl Server {
     }
 
     /// Starts the program and says how long it took until it was ready.
-    pub fn start(&mut self) -> Duration {
+    pub(crate) fn start(&mut self) -> Duration {
         let began = Instant::now();
         let mut child = Command::new("taskset")
             .args(["-c", "0", env!("CARGO_BIN_EXE_yakyak"), "serve", "--json", "--data-dir"])
@@ -76,7 +76,7 @@ impl Server {
     }
 
     /// User and system time so far, in milliseconds.
-    pub fn cpu_ms(&self) -> f64 {
+    pub(crate) fn cpu_ms(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
         let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
@@ -84,18 +84,18 @@ impl Server {
     }
 
     /// Resident memory, in kB.
-    pub fn memory_kb(&self) -> f64 {
+    pub(crate) fn memory_kb(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
     /// What came to it since, in kB.
-    pub fn memory_since(&self, before: f64) -> f64 {
+    pub(crate) fn memory_since(&self, before: f64) -> f64 {
         self.memory_kb() - before
     }
 
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);

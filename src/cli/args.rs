@@ -70,9 +70,11 @@ pub enum TenantCommand {
     #[command(after_help = "Example:\n  yakyak tenant list --json")]
     List,
     /// Change what a tenant may do and how it behaves; calls that run go on as they are
-    #[command(after_help = "Examples:\n  yakyak tenant update acme-ltd --ring-timeout-s 20 --max-concurrent-calls 50\n  \
+    #[command(
+        after_help = "Examples:\n  yakyak tenant update acme-ltd --ring-timeout-s 20 --max-concurrent-calls 50\n  \
                             yakyak tenant update acme-ltd --sip-login device\n  \
-                            yakyak tenant update acme-ltd --add-domain pbx.acme.example")]
+                            yakyak tenant update acme-ltd --add-domain pbx.acme.example"
+    )]
     Update(TenantUpdate),
 }
 

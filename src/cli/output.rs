@@ -9,7 +9,12 @@ use serde::Serialize;
 ///
 /// # Errors
 /// Standard output is closed.
-pub(super) fn list<T: Serialize>(json: bool, rows: &[T], head: &[&str], cells: impl Fn(&T) -> Vec<String>) -> Result<()> {
+pub(super) fn list<T: Serialize>(
+    json: bool,
+    rows: &[T],
+    head: &[&str],
+    cells: impl Fn(&T) -> Vec<String>,
+) -> Result<()> {
     if json {
         return document(&rows);
     }

@@ -55,5 +55,6 @@ async fn changed(store: &Store, update: TenantUpdate) -> Result<Tenant> {
         max_concurrent_calls: update.max_concurrent_calls,
         ring_timeout_s: update.ring_timeout_s,
     };
-    Ok(tenant.update(changes).await?)
+    tenant.update(changes).await?;
+    Ok(tenant.tenant().await?)
 }

@@ -30,7 +30,7 @@ impl Phone {
         );
         std::fs::write(folder.join("accounts"), account).unwrap();
         std::fs::write(folder.join("contacts"), "").unwrap();
-        std::fs::write(folder.join("config"), config(&microphone, &folder.join("ear.wav"))).unwrap();
+        std::fs::write(folder.join("config"), config(&microphone, folder)).unwrap();
         let mut command = Command::new("baresip");
         command.args(["-4", "-v", "-f"]).arg(folder);
         for line in commands {
@@ -63,7 +63,7 @@ impl Phone {
             .unwrap()
             .flatten()
             .map(|entry| entry.path())
-            .find(|path| path.ends_with("ear.wav"))
+            .find(|path| path.to_string_lossy().ends_with("-dec.wav"))
             .unwrap_or_else(|| panic!("baresip heard nothing\n{}", self.log()));
         let bytes = std::fs::read(ear).unwrap();
         bytes.get(44..).unwrap_or_default().chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
@@ -82,25 +82,29 @@ impl Drop for Phone {
     }
 }
 
-fn config(microphone: &Path, ear: &Path) -> String {
-    let modules = ["/usr/lib/baresip/modules", "/usr/lib/x86_64-linux-gnu/baresip/modules", "/usr/lib/aarch64-linux-gnu/baresip/modules"];
+fn config(microphone: &Path, ears: &Path) -> String {
+    let modules = [
+        "/usr/lib/baresip/modules",
+        "/usr/lib/x86_64-linux-gnu/baresip/modules",
+        "/usr/lib/aarch64-linux-gnu/baresip/modules",
+    ];
     let modules = modules.iter().map(PathBuf::from).find(|path| path.is_dir()).expect("baresip's modules");
     format!(
-        "sip_listen 127.0.0.1:{port}\nmodule_path {modules}\nmodule g711.so\nmodule aufile.so\nmodule_tmp account.so\n\
-         module_app menu.so\naudio_source aufile,{microphone}\naudio_player aufile,{ear}\naudio_alert aufile,{alert}\n\
+        "sip_listen 127.0.0.1:{port}\nmodule_path {modules}\nmodule g711.so\nmodule aufile.so\nmodule sndfile.so\nmodule_tmp account.so\n\
+         module_app menu.so\naudio_source aufile,{microphone}\nsnd_path {ears}\n\
          ausrc_srate {RATE}\nauplay_srate {RATE}\nausrc_channels 1\nauplay_channels 1\nrtp_ports 10000-60000\n\
-         net_interface lo\ncall_local_timeout 60\n",
+         net_interface 127.0.0.1\ncall_local_timeout 60\n",
         port = free_port(),
         modules = modules.display(),
         microphone = microphone.display(),
-        ear = ear.display(),
-        alert = ear.with_file_name("alert.wav").display(),
+        ears = ears.display(),
     )
 }
 
 /// Writes a tone as a WAV file.
 fn tone(path: &Path, frequency_hz: f64, seconds: u32) {
-    let spec = hound::WavSpec { channels: 1, sample_rate: RATE, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let spec =
+        hound::WavSpec { channels: 1, sample_rate: RATE, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
     let mut writer = hound::WavWriter::create(path, spec).unwrap();
     for n in 0..RATE * seconds {
         let angle = f64::from(n) * frequency_hz * std::f64::consts::TAU / f64::from(RATE);
@@ -128,7 +132,11 @@ fn share_at(samples: &[i16], frequency_hz: f64) -> f64 {
 fn settled(samples: &[i16]) -> &[i16] {
     let half = usize::try_from(RATE / 2).unwrap();
     let loudness = |part: &[i16]| part.iter().map(|sample| i64::from(*sample).abs()).sum::<i64>();
-    samples.chunks_exact(half).skip(1).max_by_key(|part| loudness(part)).unwrap_or_else(|| panic!("{} samples", samples.len()))
+    samples
+        .chunks_exact(half)
+        .skip(1)
+        .max_by_key(|part| loudness(part))
+        .unwrap_or_else(|| panic!("{} samples", samples.len()))
 }
 
 #[test]

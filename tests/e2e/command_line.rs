@@ -22,7 +22,13 @@ fn mistakes_in_the_configuration_are_one_line() {
     let file = directory.path().join("yakyak.toml");
     let serve = |text: &str| {
         std::fs::write(&file, text).unwrap();
-        clean(&mut Command::new(program())).args(["serve", "--config"]).arg(&file).arg("--data-dir").arg(directory.path()).output().unwrap()
+        clean(&mut Command::new(program()))
+            .args(["serve", "--config"])
+            .arg(&file)
+            .arg("--data-dir")
+            .arg(directory.path())
+            .output()
+            .unwrap()
     };
     refused(&serve("[sip]\nupd = 1"), &["[sip] upd", "udp"]);
     refused(&serve("[rtp]\nport_range_start = \"x\""), &["port_range_start"]);

@@ -44,11 +44,12 @@ fn garbage_is_met_with_silence_and_nothing_stops() {
     let server = Server::start();
     let sender = Sender::new(&server);
     let oversized = vec![b'x'; 65_000];
-    let silent: [&[u8]; 7] = [b"", b"\r\n\r\n", b"\0", b"GET / HTTP/1.1\r\n\r\n", b"\xff\xfe\xfd", b"SIP/2.0 200 OK\r\n\r\n", &oversized];
+    let silent: [&[u8]; 7] =
+        [b"", b"\r\n\r\n", b"\0", b"GET / HTTP/1.1\r\n\r\n", b"\xff\xfe\xfd", b"SIP/2.0 200 OK\r\n\r\n", &oversized];
     for bytes in silent {
         assert_eq!(sender.ask(bytes), None, "{:?}", &bytes[..bytes.len().min(20)]);
     }
-    let many: String = (0..5_000).map(|n| format!("X-{n}: {n}\r\n")).collect();
+    let many: String = (0..3_000).map(|n| format!("X-{n}: {n}\r\n")).collect();
     let answer = sender.ask(sender.request("OPTIONS sip:127.0.0.1", "", &many));
     assert!(answer.is_none() || answer.as_deref() == Some("400"), "{answer:?}");
     registered(&server, "1001");

@@ -10,33 +10,33 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// How long anything that must happen may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A user name and a password.
 #[derive(Clone, Debug)]
-pub struct Login {
-    pub username: String,
-    pub password: String,
+pub(crate) struct Login {
+    pub(crate) username: String,
+    pub(crate) password: String,
 }
 
 /// A running server.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     directory: tempfile::TempDir,
     environment: Vec<(String, String)>,
-    pub sip: SocketAddr,
-    pub ready: Value,
-    pub logins: Vec<Login>,
+    pub(crate) sip: SocketAddr,
+    pub(crate) ready: Value,
+    pub(crate) logins: Vec<Login>,
 }
 
 impl Server {
     /// A server on a free port of 127.0.0.1, with tenant `demo`.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
 
     /// The same with more environment.
-    pub fn start_with(environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_with(environment: &[(&str, &str)]) -> Self {
         let directory = tempfile::Builder::new().prefix("yakyak-e2e-").tempdir().unwrap();
         let environment = environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let (child, ready) = launch(directory.path(), "127.0.0.1:0", &environment);
@@ -54,33 +54,33 @@ impl Server {
     }
 
     /// The login of an extension of the demo tenant.
-    pub fn login(&self, number: &str) -> Login {
+    pub(crate) fn login(&self, number: &str) -> Login {
         self.logins.iter().find(|login| login.username == number).unwrap().clone()
     }
 
-    pub fn data_dir(&self) -> &Path {
+    pub(crate) fn data_dir(&self) -> &Path {
         self.directory.path()
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Ends the process at once, as a power cut would.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Starts it again on the same data and the same address.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         let (child, ready) = launch(self.directory.path(), &self.sip.to_string(), &self.environment);
         self.child = child;
         self.ready = ready;
     }
 
     /// Asks it to stop, and waits until it has.
-    pub fn stop(&mut self) -> ExitStatus {
+    pub(crate) fn stop(&mut self) -> ExitStatus {
         terminate(self.pid());
         let until = Instant::now() + PATIENCE;
         loop {
@@ -93,24 +93,24 @@ impl Server {
     }
 
     /// Runs a command of the command line on this data directory.
-    pub fn command(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Output {
         command(self.directory.path(), arguments)
     }
 
     /// The same, which must succeed and print JSON.
-    pub fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let output = self.command(&[arguments, &["--json"]].concat());
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
     /// Creates a tenant and returns its slug.
-    pub fn create_tenant(&self, name: &str, domain: &str) -> String {
+    pub(crate) fn create_tenant(&self, name: &str, domain: &str) -> String {
         self.json(&["tenant", "create", name, "--domain", domain])["slug"].as_str().unwrap().to_owned()
     }
 
     /// Creates an extension and returns its login.
-    pub fn create_extension(&self, tenant: &str, number: &str) -> Login {
+    pub(crate) fn create_extension(&self, tenant: &str, number: &str) -> Login {
         let made = self.json(&["extension", "create", "--tenant", tenant, number]);
         Login {
             username: made["username"].as_str().unwrap().to_owned(),
@@ -119,7 +119,7 @@ impl Server {
     }
 
     /// Waits until so many call records are closed, and returns all of them, newest first.
-    pub fn closed_records(&self, at_least: usize) -> Vec<Value> {
+    pub(crate) fn closed_records(&self, at_least: usize) -> Vec<Value> {
         let until = Instant::now() + PATIENCE;
         loop {
             let records = self.json(&["cdr", "list", "--limit", "10000"]);
@@ -133,12 +133,12 @@ impl Server {
     }
 
     /// Waits until a condition on `yakyak status` holds.
-    pub fn until_status(&self, what: &str, holds: impl Fn(&Value) -> bool) {
+    pub(crate) fn until_status(&self, what: &str, holds: impl Fn(&Value) -> bool) {
         self.until(what, &["status"], holds);
     }
 
     /// Waits until a condition on what a command prints holds.
-    pub fn until(&self, what: &str, arguments: &[&str], holds: impl Fn(&Value) -> bool) {
+    pub(crate) fn until(&self, what: &str, arguments: &[&str], holds: impl Fn(&Value) -> bool) {
         let until = Instant::now() + PATIENCE;
         loop {
             let seen = self.json(arguments);
@@ -177,17 +177,17 @@ impl Drop for Server {
 }
 
 /// The program under test.
-pub fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_yakyak"))
 }
 
 /// Runs a command of the command line on a data directory.
-pub fn command(data_dir: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn command(data_dir: &Path, arguments: &[&str]) -> Output {
     clean(&mut Command::new(program())).args(arguments).arg("--data-dir").arg(data_dir).output().unwrap()
 }
 
 /// Without what the surroundings may have set.
-pub fn clean(command: &mut Command) -> &mut Command {
+pub(crate) fn clean(command: &mut Command) -> &mut Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("YAKYAK_") || name == "DATABASE_URL") {
         command.env_remove(name);
     }
@@ -230,12 +230,12 @@ fn address(ready: &Value) -> SocketAddr {
 }
 
 /// SIGTERM.
-pub fn terminate(pid: u32) {
+pub(crate) fn terminate(pid: u32) {
     signal(pid, rustix::process::Signal::TERM);
 }
 
 /// Any signal, to a process that the test started.
-pub fn signal(pid: u32, signal: rustix::process::Signal) {
+pub(crate) fn signal(pid: u32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
     let _ = rustix::process::kill_process(pid, signal);
 }

@@ -8,29 +8,29 @@ use std::time::{Duration, Instant};
 use crate::server::{Login, Server};
 
 /// The port of a phone: it registers and is called at the same one.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Who calls whom, and how.
-pub struct Scenario<'a> {
-    pub name: &'a str,
-    pub server: SocketAddr,
-    pub domain: String,
-    pub login: Option<Login>,
-    pub number: String,
-    pub callee: String,
-    pub port: u16,
-    pub calls: u32,
-    pub rate: u32,
+pub(crate) struct Scenario<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) server: SocketAddr,
+    pub(crate) domain: String,
+    pub(crate) login: Option<Login>,
+    pub(crate) number: String,
+    pub(crate) callee: String,
+    pub(crate) port: u16,
+    pub(crate) calls: u32,
+    pub(crate) rate: u32,
     /// Words of the scenario that are replaced.
-    pub words: Vec<(&'static str, String)>,
-    pub options: Vec<String>,
-    pub seconds: u32,
+    pub(crate) words: Vec<(&'static str, String)>,
+    pub(crate) options: Vec<String>,
+    pub(crate) seconds: u32,
 }
 
 impl<'a> Scenario<'a> {
-    pub fn new(name: &'a str, server: &Server, number: &str) -> Self {
+    pub(crate) fn new(name: &'a str, server: &Server, number: &str) -> Self {
         Self {
             name,
             server: server.sip,
@@ -47,44 +47,44 @@ impl<'a> Scenario<'a> {
         }
     }
 
-    pub fn to(mut self, callee: &str) -> Self {
+    pub(crate) fn to(mut self, callee: &str) -> Self {
         self.callee = callee.to_owned();
         self
     }
 
-    pub fn at(mut self, port: u16) -> Self {
+    pub(crate) fn at(mut self, port: u16) -> Self {
         self.port = port;
         self
     }
 
-    pub fn domain(mut self, domain: &str) -> Self {
+    pub(crate) fn domain(mut self, domain: &str) -> Self {
         self.domain = domain.to_owned();
         self
     }
 
-    pub fn login(mut self, login: &Login) -> Self {
+    pub(crate) fn login(mut self, login: &Login) -> Self {
         self.login = Some(login.clone());
         self
     }
 
-    pub fn calls(mut self, calls: u32, rate: u32) -> Self {
+    pub(crate) fn calls(mut self, calls: u32, rate: u32) -> Self {
         self.calls = calls;
         self.rate = rate;
         self
     }
 
-    pub fn word(mut self, word: &'static str, text: impl Into<String>) -> Self {
+    pub(crate) fn word(mut self, word: &'static str, text: impl Into<String>) -> Self {
         self.words.push((word, text.into()));
         self
     }
 
-    pub fn option(mut self, option: &str) -> Self {
+    pub(crate) fn option(mut self, option: &str) -> Self {
         self.options.push(option.to_owned());
         self
     }
 
     /// Starts SIPp and does not wait.
-    pub fn start(self) -> Running {
+    pub(crate) fn start(self) -> Running {
         let directory = tempfile::Builder::new().prefix("yakyak-sipp-").tempdir().unwrap();
         let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/sipp").join(format!("{}.xml", self.name));
         let mut text = std::fs::read_to_string(source).unwrap();
@@ -97,13 +97,18 @@ impl<'a> Scenario<'a> {
             format!("[authentication username={} password={}]", login.username, login.password)
         });
         let users = directory.path().join("users.csv");
-        std::fs::write(&users, format!("SEQUENTIAL\n{};{};{login};{}\n", self.number, self.callee, self.domain)).unwrap();
+        std::fs::write(&users, format!("SEQUENTIAL\n{};{};{login};{}\n", self.number, self.callee, self.domain))
+            .unwrap();
+        // SIPp would prove itself for its peer's address; what is proven must be the Request-URI.
+        let proven =
+            if self.callee.is_empty() { self.domain.clone() } else { format!("{}@{}", self.callee, self.domain) };
         let errors = directory.path().join("errors.log");
         let messages = directory.path().join("messages.log");
         let child = Command::new("sipp")
             .arg(self.server.to_string())
             .args(["-sf".as_ref(), scenario.as_os_str(), "-inf".as_ref(), users.as_os_str()])
             .args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", &self.port.to_string(), "-nostdin"])
+            .args(["-auth_uri", &proven])
             .args(["-m", &self.calls.to_string(), "-r", &self.rate.to_string()])
             .args(["-timeout", &format!("{}s", self.seconds), "-timeout_error"])
             .args(["-trace_err".as_ref(), "-error_file".as_ref(), errors.as_os_str()])
@@ -119,13 +124,13 @@ impl<'a> Scenario<'a> {
     }
 
     /// Runs SIPp to its end, which must be a good one.
-    pub fn run(self) {
+    pub(crate) fn run(self) {
         self.start().succeeds();
     }
 }
 
 /// A SIPp that runs.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     directory: tempfile::TempDir,
     name: String,
@@ -134,7 +139,7 @@ pub struct Running {
 
 impl Running {
     /// Waits for a good end.
-    pub fn succeeds(mut self) {
+    pub(crate) fn succeeds(mut self) {
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
@@ -163,21 +168,21 @@ impl Drop for Running {
 }
 
 /// Registers an extension of the demo tenant at a port of its own, and returns the port.
-pub fn registered(server: &Server, number: &str) -> u16 {
+pub(crate) fn registered(server: &Server, number: &str) -> u16 {
     let port = free_port();
     Scenario::new("register", server, number).at(port).word("EXPECTED", "200").run();
     port
 }
 
 /// Writes half a second of a tone as G.711 µ-law, for `rtp_stream`.
-pub fn voice(directory: &Path) -> PathBuf {
+pub(crate) fn voice(directory: &Path) -> PathBuf {
     let path = directory.join("voice.ul");
     let samples: Vec<u8> = (0..4_000)
         .map(|n| {
             let angle = f64::from(n) * 440.0 * std::f64::consts::TAU / 8_000.0;
             #[expect(clippy::cast_possible_truncation, reason = "within ±8000")]
             let sample = (angle.sin() * 8_000.0) as i16;
-            media::g711::encode_ulaw(sample)
+            media::g711::encode_pcmu(sample)
         })
         .collect();
     std::fs::write(&path, samples).unwrap();

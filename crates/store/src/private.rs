@@ -118,7 +118,7 @@ impl PrivatePostgres {
             _ => PrivateError::Missing,
         })?;
         let cluster = Cluster::prepare(&data_dir, account, binaries)?;
-        leftovers::end(cluster.directory())?;
+        leftovers::end(cluster.directory(), cluster.sockets())?;
         let url = cluster.url();
         let directory = cluster.directory().to_owned();
         let settings = settings.iter().map(|&setting| setting.to_owned()).collect();

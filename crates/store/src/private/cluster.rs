@@ -86,6 +86,11 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// Where the socket and its lock are.
+    pub(super) fn sockets(&self) -> &Path {
+        &self.socket
+    }
+
     pub(super) fn directory(&self) -> &Path {
         &self.directory
     }

@@ -1,4 +1,4 @@
-//! What an earlier start left behind: a server that is still ending, or the pid file of one that was killed.
+//! What an earlier start left behind: a server that is still ending, or the lock files of one that was killed.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,11 +13,11 @@ const ENDING: Duration = Duration::from_secs(60);
 const NOTICING: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Ends every server process on the directory, and removes the pid file.
+/// Ends every server process on the directory, and removes its pid file and the lock of its socket.
 ///
-/// The pid file is removed only when no process works there any more. PostgreSQL would judge by the process id alone,
-/// which after a restart of a container often belongs to somebody else.
-pub(super) fn end(directory: &Path) -> Result<(), PrivateError> {
+/// They are removed only when no process works there any more. PostgreSQL would judge by the process id alone, which
+/// after a restart of a container often belongs to somebody else, and which a killed server keeps until it is reaped.
+pub(super) fn end(directory: &Path, sockets: &Path) -> Result<(), PrivateError> {
     let pid_file = directory.join("postmaster.pid");
     let running = processes(directory);
     if !running.is_empty() {
@@ -34,10 +34,18 @@ pub(super) fn end(directory: &Path) -> Result<(), PrivateError> {
             }
         }
     }
-    match std::fs::remove_file(&pid_file) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(PrivateError::Unusable { path: pid_file, source })
+    remove(pid_file)?;
+    for entry in std::fs::read_dir(sockets).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(".s.PGSQL.") {
+            remove(entry.path())?;
         }
+    }
+    Ok(())
+}
+
+fn remove(path: PathBuf) -> Result<(), PrivateError> {
+    match std::fs::remove_file(&path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(PrivateError::Unusable { path, source }),
         _ => Ok(()),
     }
 }

@@ -128,7 +128,8 @@ impl Watch {
     fn restart(&self) -> Option<Child> {
         let mut wait = WATCH;
         loop {
-            let started = leftovers::end(self.cluster.directory()).and_then(|()| self.start_server());
+            let started =
+                leftovers::end(self.cluster.directory(), self.cluster.sockets()).and_then(|()| self.start_server());
             match started {
                 Ok(child) => return Some(child),
                 Err(error) => tracing::error!(%error, "the private database does not come back; trying again"),
