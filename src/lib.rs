@@ -3,6 +3,8 @@
 //! Nothing here decides anything about a call. The house reads settings, opens doors, carries letters to the
 //! switchboard and decisions away from it, and closes everything in order.
 
+#![forbid(unsafe_code)]
+
 pub mod cli;
 pub mod control;
 pub mod database;

@@ -1,5 +1,7 @@
 //! The binary: reads the command line, and turns what went wrong into one line and an exit code.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 use clap::Parser as _;

@@ -1,7 +1,7 @@
 //! `yakyak serve`: everything is opened in order, runs, and is closed in the opposite order.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,7 +47,7 @@ pub fn run(settings: Settings, json: bool) -> Result<()> {
     }
     let _lock = DirectoryLock::acquire(data_dir, "yakyak", &format!("YakYak, process {}", std::process::id()))
         .map_err(|error| Refusal::new(error.to_string()))?;
-    let sockets = sip_net::bind(&settings.sip.udp).map_err(|error| {
+    let sockets = sip_net::bind(&addresses(&settings)).map_err(|error| {
         Refusal::new(format!("[sip] udp: {error}; stop what uses it, or listen elsewhere with YAKYAK_SIP__UDP"))
     })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -60,6 +60,14 @@ pub fn run(settings: Settings, json: bool) -> Result<()> {
     session.close(&runtime);
     tracing::info!("stopped");
     outcome
+}
+
+/// Where to listen. A machine without IPv6 does without its wildcard address, which the defaults name.
+fn addresses(settings: &Settings) -> Vec<SocketAddr> {
+    let has_v6 = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+    let udp = &settings.sip.udp;
+    let served = |address: &SocketAddr| has_v6 || udp.len() == 1 || address.ip() != IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+    udp.iter().copied().filter(served).collect()
 }
 
 /// Everything that runs.

@@ -4,6 +4,7 @@
 //! think, carries out what the shard decided, and sleeps until the next letter or the next deadline. It holds no lock
 //! and never waits for a database, a file or a phone.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -141,7 +142,7 @@ fn think(mut shard: Shard, letters: &Receiver<Letter>, mut effects: impl Effects
                 let more = letters.try_iter().take(BATCH);
                 for letter in std::iter::once(letter).chain(more) {
                     match letter {
-                        Letter::Input(input) => shard.handle(Instant::now(), input),
+                        Letter::Input(input) => guarded(&mut shard, |shard| shard.handle(Instant::now(), input)),
                         Letter::Ask(question) => question(&shard),
                         Letter::Stop => return,
                     }
@@ -157,9 +158,17 @@ fn think(mut shard: Shard, letters: &Receiver<Letter>, mut effects: impl Effects
             set_clock_at = now + WALL_CLOCK_EVERY;
         }
         if shard.poll_timeout().is_some_and(|at| at <= now) {
-            shard.handle_timeout(now);
+            guarded(&mut shard, |shard| shard.handle_timeout(now));
         }
         carry_out(&mut shard, &mut effects);
+    }
+}
+
+/// The shard catches what goes wrong in a call. Should anything else in it panic, this one letter is lost, and the others
+/// are still served.
+fn guarded(shard: &mut Shard, work: impl FnOnce(&mut Shard)) {
+    if catch_unwind(AssertUnwindSafe(|| work(shard))).is_err() {
+        tracing::error!("a message made the switchboard panic; it is dropped");
     }
 }
 

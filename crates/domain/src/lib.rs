@@ -3,6 +3,8 @@
 //! Plain values that every room understands: who may call, what can be dialled, and what is kept of
 //! a call. Nothing here opens a socket, reads a clock or knows SQL.
 
+#![forbid(unsafe_code)]
+
 mod call_record;
 mod dialplan;
 mod extension;

@@ -12,6 +12,8 @@
 //! A relayed packet costs its share of one `epoll_wait`, one receive and one send. No channel, no lock
 //! and no allocation is on its way.
 
+#![forbid(unsafe_code)]
+
 mod counters;
 mod deadlines;
 mod legs;

@@ -12,6 +12,8 @@
 //! Nothing that arrives stops a receiving thread: what cannot be parsed is counted and forgotten, and
 //! when the sink is full the datagram is lost, as it might have been on the wire. SIP resends.
 
+#![forbid(unsafe_code)]
+
 mod counters;
 mod limits;
 mod receive;

@@ -8,6 +8,8 @@
 //! The order at start is: [`Store::open`], [`Journal::open`], [`Store::recover`], [`Writer::start`],
 //! [`Store::changes`], and only then [`Store::snapshots`], so that no change falls between the two.
 
+#![forbid(unsafe_code)]
+
 mod call_record;
 mod config;
 mod dialplan;
