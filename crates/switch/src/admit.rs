@@ -217,7 +217,7 @@ impl Guard<'_> {
     fn routes(&self, flow: &Flow, request: &Request, scope: Scope) -> Option<Arc<Routes>> {
         let admittance = &*self.admittance;
         let from = match scope {
-            Scope::Dialog => request.from().ok().and_then(|from| admittance.named(&from.uri.host())),
+            Scope::Dialog(_) => request.from().ok().and_then(|from| admittance.named(&from.uri.host())),
             Scope::OutOfDialog => None,
         };
         let tenant = from.or_else(|| admittance.tenant_of(request.uri(), flow, self.registrar))?;

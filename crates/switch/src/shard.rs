@@ -14,9 +14,9 @@ use domain::{CallId, JournalEntry, Registration, RegistrationChange, TenantId, T
 use jiff::Timestamp;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
-use sip::{Endpoint, EndpointConfig, Flow, Message, Transmit};
+use sip::{Admission, Endpoint, EndpointConfig, Flow, Gate, Message, Reply, Request, Scope, Transmit};
 
-use crate::admit::{Admittance, Identity};
+use crate::admit::{Admittance, Guard, Identity};
 use crate::call::effect::{Ids, Settings};
 use crate::call::{CallKey, CallView, Input as CallInput};
 use crate::clock::WallClock;
@@ -165,7 +165,7 @@ impl Shard {
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
             Input::Sip { flow, message } => {
-                let mut gate = self.admittance.gate(&self.registrar);
+                let mut gate = Doorkeeper { guard: self.admittance.gate(&self.registrar), calls: &self.calls };
                 self.endpoint.handle_message(now, flow, message, &mut gate);
             }
             Input::SipFailed { flow } => self.endpoint.handle_transport_error(now, flow),
@@ -240,6 +240,24 @@ impl Shard {
     #[doc(hidden)]
     pub fn inject_panic(&mut self, call: CallId) {
         self.fault = self.calls.find(call);
+    }
+}
+
+/// The gate of the shard: who may ask anything, and who may touch a call that is there.
+struct Doorkeeper<'a> {
+    guard: Guard<'a>,
+    calls: &'a Calls,
+}
+
+impl Gate<Identity> for Doorkeeper<'_> {
+    fn admit(&mut self, now: Instant, flow: &Flow, request: &Request, scope: Scope) -> Admission<Identity> {
+        match (self.guard.admit(now, flow, request, scope), scope) {
+            // The ids of a dialog are no secret to whoever has seen a message: an extension reaches its own dialogs alone.
+            (Admission::Pass(identity), Scope::Dialog(dialog)) if !self.calls.owns(dialog, &identity) => {
+                Admission::Refuse(Reply::new(403))
+            }
+            (admission, _) => admission,
+        }
     }
 }
 

@@ -30,6 +30,8 @@
 //! # Ok::<(), std::net::AddrParseError>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub mod clock;
 pub mod dice;
 pub mod network;

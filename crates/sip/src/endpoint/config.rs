@@ -76,8 +76,9 @@ pub trait Gate<I> {
 pub enum Scope {
     /// It belongs to no dialog.
     OutOfDialog,
-    /// It names a dialog, but comes over another flow than the dialog's.
-    Dialog,
+    /// It names this dialog, but comes over another flow than the dialog's. Whoever passes takes the dialog over, so the gate
+    /// has to know whose it is.
+    Dialog(DialogId),
 }
 
 /// What a gate says.

@@ -105,7 +105,7 @@ impl<I> Endpoint<I> {
         };
         let Some(dialog) = self.dialogs.get(id) else { return };
         if dialog.flow != flow {
-            match gate.admit(now, &flow, &request, Scope::Dialog) {
+            match gate.admit(now, &flow, &request, Scope::Dialog(id)) {
                 Admission::Pass(_) => {}
                 Admission::Refuse(reply) => return self.refuse(flow, &request, &reply),
                 Admission::Drop => return,

@@ -39,7 +39,7 @@ struct Keeper<'a> {
 
 impl Gate<&'static str> for Keeper<'_> {
     fn admit(&mut self, _: Instant, _: &Flow, request: &Request, scope: Scope) -> Admission<&'static str> {
-        if scope == Scope::Dialog {
+        if matches!(scope, Scope::Dialog(_)) {
             self.asked.push(format!("gate {}", request.method()));
         }
         match self.door {

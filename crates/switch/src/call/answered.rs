@@ -1,6 +1,6 @@
 //! Answered: two sides talk, or the caller hears us.
 
-use domain::{CallEventKind, HangupBy};
+use domain::{CallEventKind, ExtensionId, HangupBy};
 use media::{Fact, Leg};
 use sip::{DialogId, Failure, Method, Reply, Request, Response, ServerId};
 
@@ -53,6 +53,15 @@ impl Call {
             _ if dialog == self.caller.end.dialog => Some(Side::Caller),
             Stage::Bridged(bridged) if dialog == bridged.callee.end.dialog => Some(Side::Callee),
             _ => None,
+        }
+    }
+
+    /// The extension at the far end of a dialog.
+    pub(crate) fn extension_of(&self, dialog: DialogId) -> Option<ExtensionId> {
+        match (self.side(dialog)?, &self.stage) {
+            (Side::Caller, _) => self.caller.leg.extension_id,
+            (Side::Callee, Stage::Bridged(bridged)) => bridged.callee.leg.extension_id,
+            (Side::Callee, _) => None,
         }
     }
 

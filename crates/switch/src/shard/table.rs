@@ -7,6 +7,7 @@ use domain::{CallId, TenantId};
 use media::SessionId;
 use sip::{ClientId, DialogId, ServerId};
 
+use crate::admit::Identity;
 use crate::call::effect::RequestKey;
 use crate::call::{Call, CallKey, CallView, Standing};
 use crate::limits;
@@ -163,6 +164,13 @@ impl Calls {
 
     pub(super) fn of_dialog(&self, dialog: DialogId) -> Option<CallKey> {
         self.dialogs.get(&dialog).copied()
+    }
+
+    /// Whether the far end of a dialog is a phone of this extension.
+    pub(super) fn owns(&self, dialog: DialogId, identity: &Identity) -> bool {
+        let entry = self.of_dialog(dialog).and_then(|key| self.calls.get(&key));
+        let call = entry.and_then(|entry| entry.call.as_ref());
+        call.is_some_and(|call| call.tenant() == identity.tenant && call.extension_of(dialog) == Some(identity.extension_id))
     }
 
     pub(super) fn of_request(&self, client: ClientId) -> Option<(CallKey, RequestKey)> {

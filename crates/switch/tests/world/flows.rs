@@ -95,6 +95,28 @@ fn office(seed: u64, weather: Weather) -> (World, Vec<Desk>) {
     (world, desks)
 }
 
+/// Tells the phones that are called what to do.
+fn prepare(world: &mut World, desk: &Desk, flow: Flow) {
+    let name = match flow {
+        Flow::Transcoded => &desk.old,
+        Flow::Forked => &desk.forked[0],
+        _ => &desk.callee,
+    };
+    let phone = world.phone(name);
+    match flow {
+        Flow::Busy => phone.is_busy(),
+        Flow::Declined => phone.declines(),
+        Flow::CalleeEnds => phone.answers_after(1_500).talks_for(8_000),
+        Flow::EarlyMedia => phone.speaks_early().answers_after(4_000),
+        Flow::Transcoded => phone.answers_after(1_000),
+        Flow::Forked => phone.answers_after(3_000),
+        Flow::CallerEnds | Flow::HeldByCaller | Flow::HeldByCallee => phone.answers_after(1_500),
+        Flow::NoAnswer | Flow::CancelledWhileRinging | Flow::CancelledAtOnce | Flow::UnknownNumber | Flow::Echo => {
+            phone.rings_on()
+        }
+    };
+}
+
 /// Prepares the phones of a flow and says who does what when.
 fn script(world: &mut World, desk: &Desk, flow: Flow) -> Vec<(u64, String, Verb)> {
     for name in desk.phones() {
@@ -106,24 +128,7 @@ fn script(world: &mut World, desk: &Desk, flow: Flow) -> Vec<(u64, String, Verb)
     } else {
         world.phone(&desk.caller).phone(|phone, _| phone.setup.laws = vec![Law::Mu, Law::A]);
     }
-    match flow {
-        Flow::Busy => drop(world.phone(&desk.callee).is_busy()),
-        Flow::Declined => drop(world.phone(&desk.callee).declines()),
-        Flow::NoAnswer | Flow::CancelledWhileRinging | Flow::CancelledAtOnce => {
-            drop(world.phone(&desk.callee).rings_on());
-        }
-        Flow::CalleeEnds => drop(world.phone(&desk.callee).answers_after(1_500).talks_for(8_000)),
-        Flow::EarlyMedia => drop(world.phone(&desk.callee).speaks_early().answers_after(4_000)),
-        Flow::Transcoded => drop(world.phone(&desk.old).answers_after(1_000)),
-        Flow::Forked => {
-            drop(world.phone(&desk.forked[0]).answers_after(3_000));
-            drop(world.phone(&desk.forked[1]).rings_on());
-        }
-        Flow::CallerEnds | Flow::HeldByCaller | Flow::HeldByCallee => {
-            drop(world.phone(&desk.callee).answers_after(1_500));
-        }
-        Flow::UnknownNumber | Flow::Echo => {}
-    }
+    prepare(world, desk, flow);
     let number = match flow {
         Flow::UnknownNumber => "9998",
         Flow::Echo => "*43",

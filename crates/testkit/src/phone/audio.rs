@@ -148,7 +148,7 @@ impl Sound {
 fn level(number: u16) -> i16 {
     #[expect(clippy::cast_possible_truncation, reason = "the highest level is 400 · 1.2²² < 2¹⁵")]
     let magnitude = (LOWEST * STEP.powi(i32::from(number / 2))) as i16;
-    if number % 2 == 0 { magnitude } else { -magnitude }
+    if number.is_multiple_of(2) { magnitude } else { -magnitude }
 }
 
 /// The number of the one level that all samples have.

@@ -50,7 +50,7 @@ impl Description {
         for law in &self.laws {
             text.push_str(&format!("a=rtpmap:{} {}/8000\r\n", law.payload_type(), law.name()));
         }
-        for payload_type in self.events {
+        if let Some(payload_type) = self.events {
             text.push_str(&format!("a=rtpmap:{payload_type} telephone-event/8000\r\n"));
         }
         let direction = match (self.sends, self.receives) {
