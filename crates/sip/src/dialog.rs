@@ -162,24 +162,25 @@ impl Dialog {
             answer: None,
             held_bye: None,
         };
-        dialog.learn(response)?;
+        dialog.learn(response);
         Ok(dialog)
     }
 
     /// Takes target and route set from an answer; of a confirmed dialog only the target changes (§12.2.1.2, §13.2.2.4).
-    pub(crate) fn learn(&mut self, response: &Response) -> Result<(), Error> {
+    /// What cannot be read stays as it was: an answer that nobody hears of would leave a call hanging.
+    pub(crate) fn learn(&mut self, response: &Response) {
         if let Some(target) = contact(response.headers()) {
             self.target = target;
         }
         if self.stage == Stage::Early {
-            let mut routes = route_set(response.headers())?;
-            routes.reverse();
-            self.routes = routes;
+            if let Ok(mut routes) = route_set(response.headers()) {
+                routes.reverse();
+                self.routes = routes;
+            }
             if response.code() >= 200 {
                 self.stage = Stage::Confirmed;
             }
         }
-        Ok(())
     }
 
     /// Takes the target from a request that refreshes it, once it is accepted (§12.2.2; RFC 6141).
@@ -208,7 +209,8 @@ impl Dialog {
         {
             return Some(code);
         }
-        let code = match (self.inviting, self.invited) {
+        let rings = self.stage == Stage::Early && self.invite.is_some();
+        let code = match (self.inviting || rings, self.invited) {
             (true, _) => 491,
             (false, Some(_)) => 500,
             (false, None) => return None,

@@ -226,8 +226,8 @@ impl<I> Endpoint<I> {
     }
 
     fn via(&self, flow: &Flow, branch: &[u8]) -> Via {
-        let host = Host::from(self.config.advertised.unwrap_or(flow.local.ip()));
-        Via::new(flow.transport, host, Some(flow.local.port()), branch)
+        let address = self.shown_address(flow);
+        Via::new(flow.transport, Host::from(address.ip()), Some(address.port()), branch)
     }
 
     fn finish(

@@ -129,7 +129,7 @@ impl<I> Endpoint<I> {
                     && code < 300
                     && let Some(dialog) = self.dialogs.get_mut(dialog)
                 {
-                    let _ = dialog.learn(response);
+                    dialog.learn(response);
                 }
                 Some(dialog)
             }
@@ -159,8 +159,7 @@ impl<I> Endpoint<I> {
                 self.transmits.extend(fork.ack.clone().filter(|_| code >= 200));
                 return Outcome::Known;
             };
-            // A target or route that cannot be read leaves the dialog as it was.
-            let _ = dialog.learn(response);
+            dialog.learn(response);
             return Outcome::News(Some(fork.dialog));
         }
         if forks.len() >= limits::FORKS {
@@ -179,7 +178,7 @@ impl<I> Endpoint<I> {
         let Some(dialog) = self.dialogs.get_mut(id) else { return };
         dialog.inviting = false;
         if response.code() < 300 {
-            let _ = dialog.learn(response);
+            dialog.learn(response);
         } else {
             dialog.invite = None;
         }

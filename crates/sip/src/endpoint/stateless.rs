@@ -1,5 +1,6 @@
 //! Answers: what each carries, and those that leave nothing behind.
 
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
 use bytes::Bytes;
@@ -74,11 +75,16 @@ impl<I> Endpoint<I> {
 
     /// Our Contact as the peer on this flow reaches it.
     pub(super) fn contact(&self, flow: &Flow) -> ContactValue {
+        ContactValue::Address(NameAddr::new(Uri::at(None, self.shown_address(flow))))
+    }
+
+    /// Our address as it stands in Via and Contact: what is advertised, on flows of the same family.
+    pub(super) fn shown_address(&self, flow: &Flow) -> SocketAddr {
         let mut address = flow.local;
-        if let Some(advertised) = self.config.advertised {
+        if let Some(advertised) = self.config.advertised.filter(|ip| ip.is_ipv4() == address.is_ipv4()) {
             address.set_ip(advertised);
         }
-        ContactValue::Address(NameAddr::new(Uri::at(None, address)))
+        address
     }
 }
 
@@ -104,7 +110,7 @@ pub(super) fn reply_to(flow: Flow, request: &Request) -> Option<Flow> {
     let via = request.via().ok()?;
     let mut reply_to = flow;
     if via.rport().is_none() && !flow.transport.is_reliable() {
-        reply_to.remote.set_port(via.port.unwrap_or(DEFAULT_PORT));
+        reply_to.remote.set_port(via.port.filter(|port| *port != 0).unwrap_or(DEFAULT_PORT));
     }
     Some(reply_to)
 }

@@ -168,3 +168,19 @@ fn names_of_ours_carry_the_shard_and_are_all_different() {
         assert!(one.starts_with(prefix) && two.starts_with(prefix) && one != two, "{one} {two}");
     }
 }
+
+#[test]
+fn an_advertised_address_stands_only_on_flows_of_its_family() {
+    let advertised = "203.0.113.9".parse().ok();
+    let mut bench = Bench::with(sip::EndpointConfig { advertised, ..super::bench::config() });
+    let mut outgoing = super::bench::to_bob(Method::Invite);
+    outgoing.flow.local = "[::1]:5060".parse().expect("an address");
+    outgoing.flow.remote = "[::1]:5070".parse().expect("an address");
+    bench.invite(outgoing).shows(&["Contact"], ["Contact: <sip:[::1]:5060>"]);
+    assert_eq!(bench.last_request().via().map(|via| via.host.to_string()), Ok("[::1]".into()));
+}
+
+#[test]
+fn port_zero_is_no_port() {
+    answered("SIP/2.0/UDP 127.0.0.10:0;branch=z9hG4bK1", ALICE, "A", "SIP/2.0/UDP 127.0.0.10:0;branch=z9hG4bK1");
+}

@@ -3,7 +3,7 @@
 use sip::Method;
 
 use crate::endpoint::bench::Bench;
-use crate::endpoint::flows::{alice_is_answered, alice_rings, alice_talks, bob_says, bob_talks};
+use crate::endpoint::flows::{alice_is_answered, alice_rings, alice_talks, bob_rings, bob_says, bob_talks};
 use crate::endpoint::script::Script;
 
 fn within(tag: &str, method: &str, cseq: u32) -> Script {
@@ -126,4 +126,11 @@ fn a_number_is_taken_even_while_our_200_waits_for_its_ack() {
     bench.alice(&within(&tag, "BYE", 2)).respond(1, 200).expect(["0 within d0 s1 BYE", "0 A< 200 2 BYE"]);
     // With the dialog gone the 200 is not repeated.
     bench.ends();
+}
+
+#[test]
+fn an_invite_while_our_first_one_still_rings_is_refused_491() {
+    let mut bench = bob_rings();
+    let says = bob_says(&bench);
+    bench.bob(&says("INVITE", 1)).bob(&says("INFO", 2)).expect(["0 B< 491 1 INVITE", "0 within d0 s0 INFO"]);
 }

@@ -221,3 +221,16 @@ fn a_peer_without_a_tag_has_the_empty_one() {
     ]);
     bench.ends();
 }
+
+#[test]
+fn a_2xx_with_routes_that_cannot_be_read_is_heard_all_the_same() {
+    let mut bench = bob_is_called();
+    let invite = bench.last_request();
+    let broken = |code| Script::answer(&invite, code, "bob").and("Record-Route", "<<<");
+    bench.bob(&broken(180)).bob(&broken(200)).ack(0).expect([
+        "0 response c0 d0 180",
+        "0 response c0 d0 200",
+        "0 B< ACK 1 sip:bob@127.0.0.20:5060",
+    ]);
+    assert_eq!(state(&bench, 0), is(Stage::Confirmed, "bob", "sip:bob@127.0.0.20:5060"));
+}
