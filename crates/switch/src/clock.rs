@@ -63,6 +63,7 @@ mod tests {
     use super::WallClock;
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test needs some instant to begin at")]
     fn both_ways_and_back() {
         let instant = Instant::now() + Duration::from_secs(1_000);
         let noon = Timestamp::from_second(1_700_000_000).unwrap();
@@ -75,7 +76,7 @@ mod tests {
             assert_eq!(clock.at(now).as_second(), seconds);
             assert_eq!(clock.instant(Timestamp::from_second(seconds).unwrap()), now);
         }
-        assert_eq!(clock.instant(Timestamp::MIN), instant);
+        assert!(clock.instant(Timestamp::MIN) <= instant, "how far instants reach back is the platform's affair");
         assert_eq!(clock.unix_ms(instant), 1_700_000_000_000);
     }
 }

@@ -1,0 +1,13 @@
+//! The gate by itself: who gets in, and that all others learn nothing.
+
+#[path = "admit/bench.rs"]
+mod bench;
+
+#[path = "admit/digest.rs"]
+mod digest;
+#[path = "admit/entitled.rs"]
+mod entitled;
+#[path = "admit/methods.rs"]
+mod methods;
+#[path = "admit/tenant.rs"]
+mod tenant;
