@@ -22,6 +22,8 @@
 //! # Ok::<(), sip::Error>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub mod builder;
 pub mod dialog;
 pub mod digest;

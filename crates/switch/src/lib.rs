@@ -11,6 +11,8 @@
 //!
 //! The loop of the shell is `handle` or `handle_timeout`, then `poll_output` until it is empty, then sleep until `poll_timeout`.
 
+#![forbid(unsafe_code)]
+
 pub mod admit;
 pub mod call;
 pub mod clock;
