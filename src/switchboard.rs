@@ -24,6 +24,10 @@ const BATCH: usize = 64;
 /// A question about live state, answered on the shard's own thread.
 pub type Question = Box<dyn FnOnce(&Shard) + Send>;
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every letter is an input; a box would cost each of them an allocation"
+)]
 enum Letter {
     Input(Input),
     Ask(Question),

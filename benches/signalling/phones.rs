@@ -30,6 +30,8 @@ pub(crate) struct Load {
     per_s: u32,
     during: Duration,
     hold: Duration,
+    /// How many extensions take part.
+    among: usize,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -40,11 +42,18 @@ enum What {
 
 impl Load {
     pub(crate) fn registrations(per_s: u32, during: Duration) -> Self {
-        Self { what: What::Registrations, per_s, during, hold: Duration::ZERO }
+        Self { what: What::Registrations, per_s, during, hold: Duration::ZERO, among: usize::MAX }
     }
 
     pub(crate) fn calls(per_s: u32, during: Duration, hold: Duration) -> Self {
-        Self { what: What::Calls, per_s, during, hold }
+        Self { what: What::Calls, per_s, during, hold, among: usize::MAX }
+    }
+}
+
+impl Load {
+    /// The same from fewer extensions.
+    pub(crate) fn among(self, among: usize) -> Self {
+        Self { among, ..self }
     }
 }
 
@@ -162,7 +171,7 @@ impl Phones {
         self.figures.begun += 1;
         let half = self.extensions / 2;
         let (from, to) = match load.what {
-            What::Registrations => (number(id as usize % self.extensions), String::new()),
+            What::Registrations => (number(id as usize % self.extensions.min(load.among)), String::new()),
             What::Calls => (number(id as usize % half), number(half + id as usize % half)),
         };
         let request = match load.what {
@@ -198,14 +207,14 @@ impl Phones {
         let mut buffer = vec![0; 65_535];
         for _ in 0..256 {
             match self.callers.recv(&mut buffer) {
-                Ok(length) => self.heard(&String::from_utf8_lossy(&buffer[..length]).into_owned(), false, load, seen),
+                Ok(length) => self.heard(&String::from_utf8_lossy(&buffer[..length]), false, load, seen),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(_) => {}
             }
         }
         for _ in 0..256 {
             match self.callees.recv(&mut buffer) {
-                Ok(length) => self.heard(&String::from_utf8_lossy(&buffer[..length]).into_owned(), true, load, seen),
+                Ok(length) => self.heard(&String::from_utf8_lossy(&buffer[..length]), true, load, seen),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(_) => {}
             }

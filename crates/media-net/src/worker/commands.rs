@@ -91,10 +91,20 @@ impl<F: Fn(Fact)> Engine<F> {
         self.names.insert(id, slot);
         self.count();
         let Some(Entry::Live(live)) = self.slots.get_mut(slot) else { return Err("the session is gone") };
+        self.own.extend(live.legs.iter().map(|leg| leg.local));
         Ok(live.legs.iter().map(|leg| leg.local).collect())
     }
 
-    fn apply(&mut self, now: Instant, session: SessionId, plan: Plan) {
+    /// A description that names one of our own ports would make a packet go round for ever; such a leg is sent nothing.
+    fn apply(&mut self, now: Instant, session: SessionId, mut plan: Plan) {
+        for leg in &mut plan.legs {
+            let rtp_of = |address: &SocketAddr| SocketAddr::new(address.ip(), address.port() & !1);
+            let named = [leg.remote_rtp, leg.remote_rtcp];
+            if named.iter().flatten().any(|address| self.own.contains(&rtp_of(address))) {
+                warn!(session = session.0, "a phone names a media port of ours as its own");
+                (leg.remote_rtp, leg.remote_rtcp) = (None, None);
+            }
+        }
         self.on(now, session, |live| {
             live.peers = plan.legs.iter().flat_map(|leg| leg.sources.iter().copied()).collect();
             live.session.apply(now, plan);
@@ -171,10 +181,13 @@ impl<F: Fn(Fact)> Engine<F> {
         } else if let Some(entry) = self.slots.remove(slot)
             && let Entry::Resting(resting) = *entry
         {
-            let ports: Vec<u16> = resting.legs.iter().map(|leg| leg.local.port()).collect();
+            let addresses: Vec<SocketAddr> = resting.legs.iter().map(|leg| leg.local).collect();
             // Closed before they are given out again.
             drop(resting);
-            ports.into_iter().for_each(|port| self.ports.give_back(port));
+            for address in addresses {
+                self.own.remove(&address);
+                self.ports.give_back(address.port());
+            }
         }
         self.count();
     }

@@ -1,7 +1,8 @@
 //! The loop of the worker's thread: wait, packets, commands, timers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub(super) struct Engine<F> {
     pub(super) names: HashMap<SessionId, u32>,
     pub(super) deadlines: Deadlines,
     pub(super) ports: Ports,
+    /// Every address we listen on for RTP: a peer that names one of them would have us talk to ourselves.
+    pub(super) own: HashSet<SocketAddr>,
     pub(super) loader: Loader,
     alarm: Alarm,
     facts: F,
@@ -70,6 +73,7 @@ impl<F: Fn(Fact)> Engine<F> {
             epoll,
             slots: Slots::new(),
             names: HashMap::new(),
+            own: HashSet::new(),
             deadlines: Deadlines::default(),
             ports,
             loader: Loader::new(mailbox),

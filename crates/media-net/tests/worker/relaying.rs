@@ -3,9 +3,9 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use media::{Command, Fact, Leg, SessionId};
+use media::{Command, Fact, Leg, Plan, SessionId};
 
-use crate::bench::{Bench, ONE, PATIENCE, Phone, TWO, packet};
+use crate::bench::{Bench, ONE, PATIENCE, Phone, TWO, leg_plan, packet};
 
 const NO_REST: Duration = Duration::ZERO;
 
@@ -53,6 +53,23 @@ fn a_stranger_is_neither_heard_nor_told() {
     call.caller.say(1, 11);
     assert_eq!(call.callee.hear(), [11; 160]);
     assert_eq!(bench.close(ONE)[0].dropped_strangers, 1);
+}
+
+#[test]
+fn a_phone_that_names_our_own_port_does_not_make_a_packet_go_round() {
+    let bench = Bench::new(4, NO_REST);
+    let local = bench.open(ONE, &["127.0.0.1", "127.0.0.1"]).unwrap();
+    // Each leg's peer claims to be the other leg's port: without a check one packet would circle for ever.
+    let legs = vec![leg_plan(local[1]), leg_plan(local[0])];
+    bench.send(Command::Apply { session: ONE, plan: Plan { legs } });
+    bench.settle();
+    let first = Phone::new("127.0.0.1", local[0]);
+    first.say(1, 11);
+    first.say(2, 11);
+    bench.wait_for(|counters| counters.received >= 2);
+    bench.settle();
+    let counters = bench.worker.counters();
+    assert_eq!((counters.received, counters.sent), (2, 0));
 }
 
 #[test]
