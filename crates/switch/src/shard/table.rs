@@ -170,7 +170,9 @@ impl Calls {
     pub(super) fn owns(&self, dialog: DialogId, identity: &Identity) -> bool {
         let entry = self.of_dialog(dialog).and_then(|key| self.calls.get(&key));
         let call = entry.and_then(|entry| entry.call.as_ref());
-        call.is_some_and(|call| call.tenant() == identity.tenant && call.extension_of(dialog) == Some(identity.extension_id))
+        call.is_some_and(|call| {
+            call.tenant() == identity.tenant && call.extension_of(dialog) == Some(identity.extension_id)
+        })
     }
 
     pub(super) fn of_request(&self, client: ClientId) -> Option<(CallKey, RequestKey)> {
