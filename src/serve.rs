@@ -30,6 +30,8 @@ use crate::{logging, questions, welcome};
 const FLUSH: Duration = Duration::from_secs(5);
 /// Added to the niceness of the threads that talk to the database.
 const DATABASE_NICENESS: i32 = 5;
+/// How long calls that are ended at the end may take to say goodbye.
+const HANG_UP: Duration = Duration::from_secs(3);
 /// How often a draining server looks whether its calls are over.
 const DRAIN_POLL: Duration = Duration::from_millis(100);
 
@@ -149,6 +151,8 @@ impl House {
                 () = drained(&mailbox, limit) => {}
                 () = stop.wait() => tracing::info!("a second signal: stopping at once"),
             }
+            mailbox.post(Input::HangUp);
+            drained(&mailbox, HANG_UP).await;
         });
         self.transport.shutdown();
         self.switchboard.stop();

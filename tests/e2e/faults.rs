@@ -96,13 +96,15 @@ fn a_killed_database_comes_back() {
 }
 
 #[test]
-fn sigterm_ends_it_with_exit_0_and_no_record_open() {
+fn sigterm_says_goodbye_to_the_phones_and_closes_every_record() {
     let mut server = Server::start();
-    let (_caller, _callee) = talking(&server, 30_000);
+    let (_caller, callee) = talking(&server, 30_000);
     let status = server.stop();
     assert!(status.success(), "{status}");
+    // The scenario of the callee ends well only with a BYE.
+    callee.succeeds();
     server.restart();
     let records: Vec<Value> = server.closed_records(1);
     assert_eq!(records.len(), 1);
-    assert_ne!(records[0]["status"], "Active");
+    assert_eq!((records[0]["status"].as_str(), records[0]["hangup_by"].as_str()), (Some("Completed"), Some("system")));
 }

@@ -72,6 +72,8 @@ pub(crate) enum Input {
     Media(Fact),
     /// The time of [`Call::poll_timeout`] has come.
     Deadline,
+    /// The switch stops and waits no longer.
+    HangUp,
 }
 
 /// Which side of a call.
@@ -141,6 +143,7 @@ impl Call {
             Input::Failed { request, why } => self.failed(cx, request, why),
             Input::Media(fact) => self.fact(cx, fact),
             Input::Deadline => self.deadline(cx),
+            Input::HangUp => self.end(cx, Ending::Draining),
         }
     }
 

@@ -91,6 +91,8 @@ pub enum Input {
     WallClock(Timestamp),
     /// Take no new calls; running ones go on.
     Drain,
+    /// End every call: the switch stops.
+    HangUp,
 }
 
 /// What a shard wants done.
@@ -181,6 +183,12 @@ impl Shard {
             Input::Bindings(bindings) => self.registrar.restore(now, &self.clock, bindings),
             Input::WallClock(timestamp) => self.clock = WallClock::new(now, timestamp),
             Input::Drain => self.draining = true,
+            Input::HangUp => {
+                self.draining = true;
+                for key in self.calls.keys() {
+                    self.step(now, key, CallInput::HangUp);
+                }
+            }
         }
         self.settle(now);
     }

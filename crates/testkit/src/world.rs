@@ -210,7 +210,7 @@ impl World {
 
     /// Tells the shard something that no phone can.
     pub fn tell(&mut self, input: Input) {
-        self.is_draining |= matches!(input, Input::Drain);
+        self.is_draining |= matches!(input, Input::Drain | Input::HangUp);
         self.shard.handle(self.clock.now(), input);
         self.settle_shard();
     }
@@ -218,6 +218,11 @@ impl World {
     /// The switch takes no new calls from now on.
     pub fn drain(&mut self) {
         self.tell(Input::Drain);
+    }
+
+    /// The switch ends every call: it stops.
+    pub fn hang_up(&mut self) {
+        self.tell(Input::HangUp);
     }
 
     /// Lets the next step of a call panic.

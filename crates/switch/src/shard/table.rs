@@ -240,6 +240,11 @@ impl Calls {
         Some(key)
     }
 
+    /// Every call, for when all of them end.
+    pub(super) fn keys(&self) -> Vec<CallKey> {
+        self.calls.keys().copied().collect()
+    }
+
     /// For operators; goes through all calls.
     pub(super) fn views(&self, tenant: Option<TenantId>) -> Vec<CallView> {
         let entries = self.calls.values().filter(|entry| tenant.is_none_or(|tenant| tenant == entry.tenant));

@@ -1,6 +1,8 @@
 //! Limits: how many calls a tenant may have, how many ports there are, and the end of the day.
 
-use domain::{CallStatus, TenantStatus};
+use std::time::Duration;
+
+use domain::{CallStatus, HangupBy, TenantStatus};
 use testkit::{Stage, TenantBuilder, Weather, World, WorldConfig};
 
 const FOUR: &[&str] = &["1001", "1002", "1003", "1004"];
@@ -66,6 +68,23 @@ fn draining_lets_running_calls_finish_and_takes_no_new_ones() {
     world.seconds(1);
     assert_eq!(world.talk("1001").changes, [200], "a running call is served to its end");
     world.phone("1001").hangs_up();
+    world.finish();
+}
+
+#[test]
+fn a_stopping_switch_says_goodbye_to_everyone() {
+    let mut world = office(WorldConfig::new(74, Weather::CALM), TenantBuilder::new("alpha"));
+    world.phone("1001").dials("1002");
+    world.seconds(2);
+    world.phone("1003").dials("1004");
+    world.run_for(Duration::from_millis(200));
+    world.hang_up();
+    world.seconds(3);
+    assert_eq!(world.record_of("1001").status, CallStatus::Completed);
+    assert_eq!(world.record_of("1001").hangup_by, Some(HangupBy::System));
+    assert_ne!(world.stage("1001"), Stage::Talking);
+    assert_ne!(world.stage("1002"), Stage::Talking);
+    assert_ne!(world.record_of("1003").status, CallStatus::Active);
     world.finish();
 }
 
