@@ -32,7 +32,9 @@ lint:
 
 bench:
 	@tools/packages bench
-	$(CARGO) bench --locked
+	$(CARGO) bench --locked --bench core
+	$(CARGO) bench --locked --bench relay
+	$(CARGO) bench --locked --bench signalling
 
 soak:
 	@tools/packages test
