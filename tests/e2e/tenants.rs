@@ -50,3 +50,25 @@ fn server_knows(server: &Server, domain: &str, number: &str, port: u16, login: &
     std::thread::sleep(std::time::Duration::from_secs(1));
     Scenario::new("register", server, number).domain(domain).at(port).login(login).word("EXPECTED", "200").run();
 }
+
+#[test]
+fn where_devices_log_in_a_number_does_not() {
+    let server = Server::start();
+    let tenant = server.create_tenant("Devices", "devices.example");
+    server.json(&["tenant", "update", &tenant, "--sip-login", "device"]);
+    let chosen = server.command(&["extension", "create", "--tenant", &tenant, "201", "--password", "chosen-by-me"]);
+    assert_eq!(chosen.status.code(), Some(2), "a chosen password is refused");
+    let device = server.create_extension(&tenant, "201");
+    assert!(device.username.len() == 36 && device.password.len() >= 20, "{}", device.username);
+    let number = crate::server::Login { username: "201".to_owned(), ..device.clone() };
+    let register = |login, expected| {
+        Scenario::new("register", &server, "201")
+            .domain("devices.example")
+            .login(login)
+            .word("EXPECTED", expected)
+            .run();
+    };
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    register(&number, "401");
+    register(&device, "200");
+}
