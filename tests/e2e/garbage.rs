@@ -1,6 +1,6 @@
 //! Bad input through a real socket: silence or the right answer, and the switch goes on.
 
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use crate::server::Server;
@@ -12,8 +12,12 @@ struct Sender {
 
 impl Sender {
     fn new(server: &Server) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.connect(server.sip).unwrap();
+        Self::to("127.0.0.1:0", server.sip)
+    }
+
+    fn to(local: &str, server: SocketAddr) -> Self {
+        let socket = UdpSocket::bind(local).unwrap();
+        socket.connect(server).unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(400))).unwrap();
         Self { socket }
     }
@@ -88,4 +92,15 @@ fn strangers_are_challenged_or_refused_and_leave_nothing() {
     assert!(matches!(sender.ask(demanding).as_deref(), Some("407" | "420")));
     assert_eq!(server.json(&["cdr", "list"]).as_array().unwrap().len(), 0, "a stranger leaves no record");
     assert_eq!(server.json(&["status"])["calls"], 0);
+}
+
+#[test]
+fn ipv6_is_answered_where_it_was_asked() {
+    let server = Server::start_with(&[("YAKYAK_SIP__UDP", "127.0.0.1:0,[::1]:0")]);
+    let six: SocketAddr = server.ready["sip_udp"][1].as_str().unwrap().parse().unwrap();
+    assert!(six.is_ipv6());
+    let sender = Sender::to("[::1]:0", six);
+    let request = sender.request("REGISTER sip:[::1]", "", "").replace("127.0.0.1", "[::1]");
+    // The socket is connected: only an answer from the very address that was asked arrives.
+    assert_eq!(sender.ask(request).as_deref(), Some("401"));
 }
