@@ -41,6 +41,8 @@ pub(crate) const GATHER: Duration = Duration::from_millis(10);
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Wait after a failed write.
 pub(crate) const DISK_RETRY: Duration = Duration::from_millis(500);
+/// How long entries that are safe on disk gather before they go to the database.
+pub(crate) const DRAIN_GATHER: Duration = Duration::from_millis(100);
 /// Entries per transaction on their way to the database.
 pub(crate) const BATCH_ENTRIES: usize = 1_000;
 /// Bytes read per transaction.
@@ -52,5 +54,8 @@ pub(crate) const DEAD_LETTERS: u64 = 64 << 20;
 pub(crate) const REGISTRATIONS_WAITING: usize = 200_000;
 /// Bindings written by one transaction.
 pub(crate) const REGISTRATIONS_BATCH: usize = 2_000;
+/// How long bindings gather before they are written: a phone that refreshes twice is written once, and many phones by
+/// one statement. What a power cut takes of this is renewed by the phones themselves.
+pub(crate) const REGISTRATIONS_GATHER: Duration = Duration::from_millis(200);
 /// Most rows that a listing returns.
 pub(crate) const LISTING: i64 = 10_000;

@@ -11,7 +11,7 @@ use tokio::time::{Duration, sleep, timeout};
 use uuid::Uuid;
 
 use crate::error::refuses_rows;
-use crate::limits::{LISTING, REGISTRATIONS_BATCH, REGISTRATIONS_WAITING, RETRY_FIRST};
+use crate::limits::{LISTING, REGISTRATIONS_BATCH, REGISTRATIONS_GATHER, REGISTRATIONS_WAITING, RETRY_FIRST};
 use crate::listener::later;
 use crate::row::RegistrationRow;
 use crate::{Store, StoreError, Tenanted};
@@ -97,9 +97,12 @@ impl RegistrationWriter {
             waiting.refused += 1;
             return false;
         }
+        let first = waiting.changes.is_empty();
         waiting.changes.insert(id, change);
         drop(waiting);
-        self.shared.changed.notify_one();
+        if first {
+            self.shared.changed.notify_one();
+        }
         true
     }
 
@@ -182,12 +185,16 @@ async fn write_for_ever(store: Store, shared: Arc<Shared>) {
         let batch = shared.take();
         if batch.is_empty() {
             shared.changed.notified().await;
+            sleep(REGISTRATIONS_GATHER).await;
             continue;
         }
         match write(&store, &batch).await {
             Ok(()) => {
                 wait = RETRY_FIRST;
                 shared.done();
+                if shared.lock().changes.len() < REGISTRATIONS_BATCH {
+                    sleep(REGISTRATIONS_GATHER).await;
+                }
             }
             Err(error) if refuses_rows(&error) => {
                 write_singly(&store, batch).await;

@@ -15,7 +15,7 @@ use super::reader::{Stretch, read};
 use super::{Journal, Position, Shared, segment};
 use crate::call_record::Batch;
 use crate::error::{one_line, refuses_rows};
-use crate::limits::{DEAD_LETTERS, PARTITION_INTERVAL, RETRY_FIRST};
+use crate::limits::{DEAD_LETTERS, DRAIN_GATHER, PARTITION_INTERVAL, RETRY_FIRST};
 use crate::listener::later;
 use crate::{Store, StoreError};
 
@@ -90,7 +90,13 @@ async fn drain_for_ever(store: Store, shared: Arc<Shared>, drained: watch::Sende
             }
         }
         tokio::select! {
-            changed = durable.changed() => if changed.is_err() { return },
+            changed = durable.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                // A step costs much the same for one entry as for hundreds.
+                sleep(DRAIN_GATHER).await;
+            }
             () = sleep_until(partitions_at) => {
                 partitions_at = Instant::now() + PARTITION_INTERVAL;
                 if let Err(error) = store.make_partitions().await {
@@ -150,7 +156,8 @@ pub(super) async fn drain(store: &Store, shared: &Shared) -> Result<Step, StoreE
     store_position(&mut transaction, shared, stretch.next).await?;
     transaction.commit().await?;
     delete_before(shared, stretch.next.segment);
-    Ok(Step::Moved(stretch.next))
+    let caught_up = stretch.next == durable.position;
+    Ok(if caught_up { Step::Idle(stretch.next) } else { Step::Moved(stretch.next) })
 }
 
 async fn lock_position(connection: &mut PgConnection, shared: &Shared) -> Result<Position, StoreError> {
