@@ -29,7 +29,7 @@ use crate::{logging, questions, welcome};
 /// How long queues may take to empty into the database at the end; what is left stays in the journal.
 const FLUSH: Duration = Duration::from_secs(5);
 /// Added to the niceness of the threads that talk to the database.
-const DATABASE_NICENESS: i32 = 5;
+const DATABASE_NICENESS: i32 = 15;
 /// How long calls that are ended at the end may take to say goodbye.
 const HANG_UP: Duration = Duration::from_secs(3);
 /// How often a draining server looks whether its calls are over.
