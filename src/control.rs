@@ -49,8 +49,6 @@ pub struct Status {
     pub sip_udp: Vec<String>,
     /// URL of the database, with the password masked.
     pub database: String,
-    /// URL under which commands on this machine reach the private database; absent with an outside one.
-    pub private_database: Option<String>,
     /// Registered phones.
     pub registrations: usize,
     /// Calls going on.

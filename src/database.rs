@@ -6,7 +6,6 @@ use anyhow::Result;
 use store::{DatabaseConfig, PrivatePostgres, Store};
 use tokio::runtime::Runtime;
 
-use crate::control::{self, Question, Status};
 use crate::settings::Settings;
 
 /// An open database, and the private server behind it where this process runs one.
@@ -21,12 +20,11 @@ impl Session {
     /// # Errors
     /// One line with the remedy.
     pub fn open(settings: &Settings, runtime: &Runtime) -> Result<Self> {
-        if settings.database.url.is_empty() {
-            let running: Option<Status> = control::ask(&settings.server.data_dir, &Question::Status)?;
-            if let Some(url) = running.and_then(|status| status.private_database) {
-                let store = runtime.block_on(Store::open(&config(settings, url)))?;
-                return Ok(Self { store, private: None });
-            }
+        if settings.database.url.is_empty()
+            && let Some(url) = PrivatePostgres::running(&settings.server.data_dir)
+        {
+            let store = runtime.block_on(Store::open(&config(settings, url)))?;
+            return Ok(Self { store, private: None });
         }
         Self::open_for_server(settings, runtime)
     }
@@ -55,12 +53,6 @@ impl Session {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
-    }
-
-    /// URL of the private server, when this process runs it.
-    #[must_use]
-    pub fn private_url(&self) -> Option<&str> {
-        self.private.as_ref().map(PrivatePostgres::url)
     }
 
     /// What to tell people: which database this is, without a password.

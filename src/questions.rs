@@ -18,8 +18,6 @@ pub struct Known {
     pub listening: Vec<SocketAddr>,
     /// Which database, in words.
     pub database: String,
-    /// URL of the private one.
-    pub private_database: Option<String>,
     /// For the names of tenants.
     pub store: Store,
     /// Where the store works.
@@ -39,7 +37,6 @@ pub fn answer(known: &Known, mailbox: &Mailbox, question: Question) -> Result<se
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 sip_udp: known.listening.iter().map(SocketAddr::to_string).collect(),
                 database: known.database.clone(),
-                private_database: known.private_database.clone(),
                 registrations: counts.bindings,
                 calls: counts.calls,
                 sip_refused: mailbox.refused(),

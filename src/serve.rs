@@ -127,13 +127,8 @@ impl House {
         };
         let switchboard = unopened.open(shard_config(settings)?, doors)?;
         let database = session.described(data_dir);
-        let known = questions::Known {
-            listening,
-            database: database.clone(),
-            private_database: session.private_url().map(str::to_owned),
-            store,
-            runtime: runtime.handle().clone(),
-        };
+        let known =
+            questions::Known { listening, database: database.clone(), store, runtime: runtime.handle().clone() };
         control::listen(data_dir, move |question| questions::answer(&known, &mailbox, question))?;
         Ok(Self { switchboard, transport, worker, journal, writer, registrations, demo, database })
     }
