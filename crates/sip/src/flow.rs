@@ -10,13 +10,57 @@ use bytes::Bytes;
 pub enum Transport {
     /// Plain datagrams.
     Udp,
+    /// A stream.
+    Tcp,
+    /// An encrypted stream.
+    Tls,
+    /// A WebSocket (RFC 7118).
+    Ws,
+    /// A WebSocket inside TLS.
+    Wss,
 }
 
 impl Transport {
+    /// Every one.
+    pub const ALL: [Transport; 5] = [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss];
+
     /// The name as it stands in a Via.
     pub fn as_str(self) -> &'static str {
         match self {
             Transport::Udp => "UDP",
+            Transport::Tcp => "TCP",
+            Transport::Tls => "TLS",
+            Transport::Ws => "WS",
+            Transport::Wss => "WSS",
+        }
+    }
+
+    /// The name as it stands in a URI's `transport` parameter. RFC 3261 §26.2.2 would have `tls` gone, yet every phone reads it,
+    /// and some read nothing else; a secure WebSocket has no name of its own (RFC 7118 §5.3).
+    pub fn uri_param(self) -> &'static str {
+        match self {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+            Transport::Tls => "tls",
+            Transport::Ws | Transport::Wss => "ws",
+        }
+    }
+
+    /// Whether nobody on the way can read what travels.
+    pub fn is_secure(self) -> bool {
+        match self {
+            Transport::Udp | Transport::Tcp | Transport::Ws => false,
+            Transport::Tls | Transport::Wss => true,
+        }
+    }
+
+    /// The port when none is named (RFC 3261 §19.1.2, RFC 7118 §5.5).
+    pub fn default_port(self) -> u16 {
+        match self {
+            Transport::Udp | Transport::Tcp => 5060,
+            Transport::Tls => 5061,
+            Transport::Ws => 80,
+            Transport::Wss => 443,
         }
     }
 
@@ -24,6 +68,7 @@ impl Transport {
     pub fn is_reliable(self) -> bool {
         match self {
             Transport::Udp => false,
+            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => true,
         }
     }
 }
@@ -35,6 +80,9 @@ impl fmt::Display for Transport {
 }
 
 /// A pair of addresses and the transport between them (RFC 5626 calls it a flow).
+///
+/// On a stream the local address is the one we listen on, also where we opened the connection ourselves, so that Via and Contact
+/// can name it. When a connection ends, its flow is reported closed before another connection may have the same flow.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Flow {
     /// The transport.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::Endpoint;
 use super::config::{ContactPolicy, Reply};
 use crate::builder::ResponseBuilder;
-use crate::flow::Flow;
+use crate::flow::{Flow, Transport};
 use crate::header::{ContactValue, Header, Name, NameAddr, RetryAfter, To, Via};
 use crate::message::{Request, Response};
 use crate::method::Method;
@@ -75,7 +75,11 @@ impl<I> Endpoint<I> {
 
     /// Our Contact as the peer on this flow reaches it.
     pub(super) fn contact(&self, flow: &Flow) -> ContactValue {
-        ContactValue::Address(NameAddr::new(Uri::at(None, self.shown_address(flow))))
+        let uri = Uri::at(None, self.shown_address(flow));
+        ContactValue::Address(NameAddr::new(match flow.transport {
+            Transport::Udp => uri,
+            other => uri.with_param("transport", Some(other.uri_param())),
+        }))
     }
 
     /// Our address as it stands in Via and Contact: what is advertised, on flows of the same family.

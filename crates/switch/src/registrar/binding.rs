@@ -89,9 +89,13 @@ impl Binding {
 pub(super) fn transport_name(transport: Transport) -> &'static str {
     match transport {
         Transport::Udp => "udp",
+        Transport::Tcp => "tcp",
+        Transport::Tls => "tls",
+        Transport::Ws => "ws",
+        Transport::Wss => "wss",
     }
 }
 
 fn transport(name: &str) -> Option<Transport> {
-    [Transport::Udp].into_iter().find(|transport| transport_name(*transport) == name)
+    Transport::ALL.into_iter().find(|transport| transport_name(*transport) == name)
 }
