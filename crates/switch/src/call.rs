@@ -14,6 +14,7 @@
 
 mod answered;
 pub(crate) mod effect;
+pub(crate) mod identity;
 mod leg;
 mod record;
 mod reinvite;
@@ -27,6 +28,7 @@ use std::time::Instant;
 use domain::{Action, CallId, TenantId};
 use jiff::Timestamp;
 use media::{Fact, Refusal, SessionId};
+use sip::header::NameAddr;
 use sip::{DialogId, Failure, Request, Response, ServerId};
 
 use crate::feature::Feature;
@@ -120,6 +122,8 @@ pub(crate) struct Call {
     /// What was wrong with the session description of the INVITE.
     offer: Result<(), Refusal>,
     caller: Caller,
+    /// Who was called, as the caller's display shows it.
+    called: Option<NameAddr>,
     /// What runs now.
     feature: Option<Box<dyn Feature>>,
     /// What is tried when it fails.

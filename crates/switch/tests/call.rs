@@ -2,6 +2,8 @@
 
 #[path = "call/bench.rs"]
 mod bench;
+#[path = "call/identity.rs"]
+mod identity;
 #[path = "call/phone.rs"]
 mod phone;
 

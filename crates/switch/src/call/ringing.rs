@@ -10,6 +10,7 @@ use sip::{ContactPolicy, DialogId, Failure, Method, Name, OutgoingRequest, Reply
 
 use super::answered::Bridged;
 use super::effect::{Context, Effect, RequestKey, SDP, sdp};
+use super::identity::identity_headers;
 use super::leg::{Branch, Callee, CallerState, End, Target};
 use super::record::{description, text, write_leg};
 use super::reinvite::Exchange;
@@ -77,6 +78,8 @@ impl Call {
         self.record.row_mut().callee_ip = leg.remote_ip;
         let caller = &self.caller;
         let dialed = self.record.row().dialed_number.as_deref();
+        let mut headers = vec![(Name::Allow, Bytes::from_static(ALLOW.as_bytes()))];
+        headers.extend(identity_headers(&caller.shown));
         let outgoing = OutgoingRequest {
             method: Method::Invite,
             uri: target.uri,
@@ -84,7 +87,7 @@ impl Call {
             from: caller.shown.clone(),
             to: NameAddr::new(Uri::sip(dialed, &caller.domain, None)),
             call_id: Some(Bytes::from(leg.sip_call_id.clone())),
-            headers: vec![(Name::Allow, Bytes::from_static(ALLOW.as_bytes()))],
+            headers,
             body: sdp(offer),
             max_forwards: caller.max_forwards.saturating_sub(1),
             route: target.path,
@@ -108,6 +111,7 @@ impl Call {
             let agent = response.headers().get(&Name::UserAgent).or_else(|| response.headers().get(&Name::Server));
             branch.leg.user_agent = agent.map(|value| text(&value));
         }
+        self.respect_privacy(response);
         match (response.code(), dialog) {
             (180..=183, _) => self.provisional(cx, request, dialog, response),
             (100..=199, _) => {}
@@ -159,10 +163,12 @@ impl Call {
         let told = std::mem::replace(&mut ringing.told, code);
         match media {
             Some((answer, plan)) => {
-                cx.respond(server, Reply::new(code).contact(ContactPolicy::Dialog).body(SDP, answer));
+                cx.respond(server, self.named(Reply::new(code).contact(ContactPolicy::Dialog).body(SDP, answer)));
                 self.apply(cx, plan);
             }
-            None if told != code && may_be_heard => cx.respond(server, Reply::new(code).contact(ContactPolicy::Dialog)),
+            None if told != code && may_be_heard => {
+                cx.respond(server, self.named(Reply::new(code).contact(ContactPolicy::Dialog)));
+            }
             None => {}
         }
         if matches!(code, 180 | 183) {
@@ -254,7 +260,7 @@ impl Call {
         if let Some(plan) = plan {
             self.apply(cx, plan);
         }
-        cx.respond(server, ok(sdp(answer)));
+        cx.respond(server, self.named(ok(sdp(answer))));
         self.record.answered(cx);
     }
 

@@ -73,6 +73,7 @@ impl Call {
             tenant,
             record,
             caller,
+            called: None,
             feature: None,
             actions: VecDeque::new(),
             media: Media::None,
@@ -154,6 +155,7 @@ impl Call {
             return Err(Ending::UnknownNumber);
         };
         self.record.row_mut().callee_extension_id = Some(extension.id);
+        self.name_called(cx, number);
         let bindings = cx.registrar.bindings(cx.now, self.tenant, number);
         let mut targets: Vec<Target> = bindings.filter_map(Target::of).collect();
         // All phones of a fork share one media port, so they speak one address family.
