@@ -17,6 +17,7 @@ mod responses;
 mod stateless;
 mod table;
 mod timers;
+mod turned_away;
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -29,6 +30,8 @@ pub use config::{
     Admission, ClientId, ContactPolicy, Counts, DialogId, EndpointConfig, Event, Failure, Gate, OutgoingRequest, Reply,
     Scope, ServerId,
 };
+
+pub use turned_away::TurnedAway;
 
 use crate::dialog::Dialog;
 use crate::flow::{Flow, Transmit};

@@ -42,7 +42,7 @@ pub use builder::{RequestBuilder, ResponseBuilder, reason_phrase};
 pub use dialog::Dialog;
 pub use endpoint::{
     Admission, ClientId, ContactPolicy, Counts, DialogId, Endpoint, EndpointConfig, Event, Failure, Gate,
-    OutgoingRequest, Reply, Scope, ServerId,
+    OutgoingRequest, Reply, Scope, ServerId, TurnedAway,
 };
 pub use error::Error;
 pub use flow::{Flow, Transmit, Transport};

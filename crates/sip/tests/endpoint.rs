@@ -15,4 +15,5 @@ mod endpoint {
     mod refusals;
     mod routing;
     mod teardown;
+    mod turned_away;
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::Endpoint;
 use super::config::{ContactPolicy, Reply};
 use crate::builder::ResponseBuilder;
-use crate::flow::{Flow, Transport};
+use crate::flow::{Flow, Transmit, Transport};
 use crate::header::{ContactValue, Header, Name, NameAddr, RetryAfter, To, Via};
 use crate::message::{Request, Response};
 use crate::method::Method;
@@ -18,15 +18,13 @@ use crate::uri::Uri;
 const DEFAULT_PORT: u16 = 5060;
 
 impl<I> Endpoint<I> {
-    /// Answers without keeping anything. ACK never gets an answer.
+    /// Answers without keeping anything. ACK never gets an answer. What is refused may come from a stranger, and to strangers
+    /// the program does not give its name: it would tell a scanner where to look further.
     pub(super) fn refuse(&mut self, flow: Flow, request: &Request, reply: &Reply) {
-        if *request.method() == Method::Ack {
-            return;
-        }
         let tag = self.names.stateless_tag(request);
-        let response = self.render(&flow, request, &tag, reply);
-        if let Some(reply_to) = reply_to(flow, request) {
-            self.transmit(reply_to, response.bytes().clone());
+        let contact = (reply.contact == ContactPolicy::Dialog).then(|| self.contact(&flow));
+        if let Some(transmit) = refusal(flow, request, &tag, reply, contact.as_ref()) {
+            self.transmits.push_back(transmit);
         }
     }
 
@@ -40,37 +38,8 @@ impl<I> Endpoint<I> {
 
     /// Writes an answer (RFC 3261 §8.2.6, §12.1.1).
     pub(super) fn render(&self, flow: &Flow, request: &Request, tag: &[u8], reply: &Reply) -> Response {
-        let headers = request.headers();
-        let mut builder = ResponseBuilder::new(reply.code, reply.reason.as_deref());
-        for (index, value) in headers.values(&Name::Via).enumerate() {
-            let value = if index == 0 { received(&value, flow) } else { value };
-            builder = builder.named(&Name::Via, value);
-        }
-        if makes_dialog(request, reply.code) {
-            builder = builder.copy(headers, &Name::RecordRoute);
-        }
-        builder = builder.copy(headers, &Name::From);
-        builder = match request.to() {
-            Ok(to) if !to.has_tag() && reply.code > 100 => builder.header(&To(to.with_tag(tag))),
-            _ => builder.copy(headers, &Name::To),
-        };
-        builder = builder.copy(headers, &Name::CallId).copy(headers, &Name::CSeq);
-        if reply.code == 100 {
-            builder = builder.copy(headers, &Name::Timestamp);
-        }
-        if reply.contact == ContactPolicy::Dialog {
-            builder = builder.header(&self.contact(flow));
-        }
-        for (name, value) in &reply.headers {
-            builder = builder.named(name, value);
-        }
-        if reply.code > 100 && !self.config.server.is_empty() {
-            builder = builder.named(&Name::Server, &self.config.server);
-        }
-        if let Some((content_type, body)) = &reply.body {
-            builder = builder.body(content_type, body.clone());
-        }
-        builder.build()
+        let contact = (reply.contact == ContactPolicy::Dialog).then(|| self.contact(flow));
+        write(flow, request, tag, reply, (contact.as_ref(), &self.config.server))
     }
 
     /// Our Contact as the peer on this flow reaches it.
@@ -90,6 +59,62 @@ impl<I> Endpoint<I> {
         }
         address
     }
+}
+
+/// An answer that leaves nothing behind, on its way; `None` for ACK, which has no answer.
+pub(super) fn refusal(
+    flow: Flow,
+    request: &Request,
+    tag: &[u8],
+    reply: &Reply,
+    contact: Option<&ContactValue>,
+) -> Option<Transmit> {
+    if *request.method() == Method::Ack {
+        return None;
+    }
+    let response = write(&flow, request, tag, reply, (contact, ""));
+    Some(Transmit { flow: reply_to(flow, request)?, bytes: response.bytes().clone() })
+}
+
+/// Writes an answer. Without a name of the program it carries no Server.
+fn write(
+    flow: &Flow,
+    request: &Request,
+    tag: &[u8],
+    reply: &Reply,
+    (contact, server): (Option<&ContactValue>, &str),
+) -> Response {
+    let headers = request.headers();
+    let mut builder = ResponseBuilder::new(reply.code, reply.reason.as_deref());
+    for (index, value) in headers.values(&Name::Via).enumerate() {
+        let value = if index == 0 { received(&value, flow) } else { value };
+        builder = builder.named(&Name::Via, value);
+    }
+    if makes_dialog(request, reply.code) {
+        builder = builder.copy(headers, &Name::RecordRoute);
+    }
+    builder = builder.copy(headers, &Name::From);
+    builder = match request.to() {
+        Ok(to) if !to.has_tag() && reply.code > 100 => builder.header(&To(to.with_tag(tag))),
+        _ => builder.copy(headers, &Name::To),
+    };
+    builder = builder.copy(headers, &Name::CallId).copy(headers, &Name::CSeq);
+    if reply.code == 100 {
+        builder = builder.copy(headers, &Name::Timestamp);
+    }
+    if let Some(contact) = contact {
+        builder = builder.header(contact);
+    }
+    for (name, value) in &reply.headers {
+        builder = builder.named(name, value);
+    }
+    if reply.code > 100 && !server.is_empty() {
+        builder = builder.named(&Name::Server, server);
+    }
+    if let Some((content_type, body)) = &reply.body {
+        builder = builder.body(content_type, body.clone());
+    }
+    builder.build()
 }
 
 /// Whether the answer makes or may make a dialog.
