@@ -34,6 +34,7 @@ pub mod header;
 pub mod limits;
 pub mod message;
 pub mod method;
+pub mod package;
 mod scan;
 pub mod transaction;
 pub mod uri;

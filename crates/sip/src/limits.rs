@@ -32,3 +32,21 @@ pub const DIALOGS: usize = 200_000;
 
 /// Most dialogs that one INVITE of ours may make by forking.
 pub const FORKS: usize = 16;
+
+/// Longest document in bytes that a body is read as; a longer one is refused.
+pub const XML_BYTES: usize = 16_384;
+
+/// Deepest element of such a document.
+pub const XML_DEPTH: usize = 16;
+
+/// Most elements of such a document.
+pub const XML_ELEMENTS: usize = 512;
+
+/// Most attributes of one of its elements.
+pub const XML_ATTRIBUTES: usize = 32;
+
+/// Most ways to reach somebody that are taken from a presence document; the rest is left out.
+pub const PRESENCE_TUPLES: usize = 8;
+
+/// Most characters of a text that is taken from a presence document; the rest is cut off.
+pub const PRESENCE_TEXT: usize = 256;
