@@ -190,6 +190,7 @@ fn snapshot(rows: u32) -> Arc<TenantSnapshot> {
             locale: "en".to_owned(),
             max_concurrent_calls: 10,
             ring_timeout_s: 20,
+            emergency_numbers: vec!["112".to_owned()],
         },
         revision: 1,
         credentials: HashMap::new(),

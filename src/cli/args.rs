@@ -73,7 +73,9 @@ pub enum TenantCommand {
     #[command(
         after_help = "Examples:\n  yakyak tenant update acme-ltd --ring-timeout-s 20 --max-concurrent-calls 50\n  \
                             yakyak tenant update acme-ltd --sip-login device\n  \
-                            yakyak tenant update acme-ltd --add-domain pbx.acme.example"
+                            yakyak tenant update acme-ltd --emergency-numbers 112,911\n  \
+                            yakyak tenant update acme-ltd --add-domain pbx.acme.example",
+        alias = "set"
     )]
     Update(TenantUpdate),
 }
@@ -101,6 +103,9 @@ pub struct TenantUpdate {
     /// How long an extension rings before the call ends as not answered, in seconds
     #[arg(long, value_name = "SECONDS")]
     pub ring_timeout_s: Option<u32>,
+    /// All emergency numbers, separated by commas, or none; calls to them pass every limit
+    #[arg(long, value_name = "N,N…", value_delimiter = ',')]
+    pub emergency_numbers: Option<Vec<String>>,
     /// A further SIP domain of the tenant
     #[arg(long, value_name = "DOMAIN")]
     pub add_domain: Option<String>,

@@ -54,7 +54,13 @@ async fn changed(store: &Store, update: TenantUpdate) -> Result<Tenant> {
         is_default: update.default,
         max_concurrent_calls: update.max_concurrent_calls,
         ring_timeout_s: update.ring_timeout_s,
+        emergency_numbers: update.emergency_numbers.map(emergency_numbers),
     };
     tenant.update(changes).await?;
     Ok(tenant.tenant().await?)
+}
+
+/// `none` is the empty list.
+fn emergency_numbers(numbers: Vec<String>) -> Vec<String> {
+    if numbers == ["none"] { Vec::new() } else { numbers }
 }

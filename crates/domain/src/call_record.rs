@@ -71,6 +71,9 @@ pub struct CallRecord {
     pub id: CallId,
     /// Tenant.
     pub tenant_id: TenantId,
+    /// The call that this one came from, for example by a transfer.
+    #[serde(default)]
+    pub parent_call_id: Option<CallId>,
     /// The caller's Call-ID header. Callers choose it: escaped, and not unique.
     pub call_id: String,
     /// Caller SIP URI.
@@ -231,6 +234,12 @@ pub enum CallEventKind {
     Digit,
     /// RTP stopped coming.
     Silent,
+    /// The person called has sent the call on.
+    Forwarded,
+    /// A side of the call has been replaced.
+    Transferred,
+    /// An emergency number was dialled.
+    Emergency,
     /// Over.
     Ended,
 }
@@ -243,6 +252,9 @@ text_enum!(CallEventKind {
     Resumed = "resumed",
     Digit = "digit",
     Silent = "silent",
+    Forwarded = "forwarded",
+    Transferred = "transferred",
+    Emergency = "emergency",
     Ended = "ended",
 });
 
@@ -278,4 +290,25 @@ pub enum JournalEntry {
     Leg(Box<CallLeg>),
     /// Something happened.
     Event(Box<CallEvent>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::JournalEntry;
+
+    /// A line of a journal that was written before records knew their parents.
+    #[test]
+    fn an_older_journal_can_still_be_read() {
+        let line = r#"{"Opened":{"id":"00000000-0000-0000-0000-000000000001",
+            "tenant_id":"00000000-0000-0000-0000-000000000002","call_id":"a@b","caller":"sip:1001@a","callee":"sip:1002@a",
+            "caller_ip":"127.0.0.1","callee_ip":null,"caller_id_name":null,"caller_number":"1001","dialed_number":"1002",
+            "context":"default","caller_extension_id":null,"callee_extension_id":null,"user_id":null,
+            "direction":"Internal","start_time":"2026-11-21T10:00:00Z","ringing_at":null,"answer_time":null,
+            "end_time":null,"status":"Active","disconnect_reason":null,"hangup_by":null,"hangup_cause":null,
+            "sip_response_code":null,"codec":null,"caller_sdp":null,"callee_sdp":null,"caller_user_agent":null,
+            "callee_user_agent":null,"media":[]}}"#;
+        let entry: JournalEntry = serde_json::from_str(line).unwrap();
+        let JournalEntry::Opened(record) = entry else { panic!("{entry:?}") };
+        assert_eq!((record.caller_number.as_deref(), record.parent_call_id), (Some("1001"), None));
+    }
 }

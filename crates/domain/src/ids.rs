@@ -52,6 +52,8 @@ id! {
     ExtensionId,
     /// Anything a call can go to.
     DestinationId,
+    /// A SIP MESSAGE that waits for a phone, or did.
+    MessageId,
     /// A phone or browser of an extension.
     DeviceId,
     /// One call, which is one call record (UUIDv7, made when the INVITE comes in).

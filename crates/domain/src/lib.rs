@@ -10,6 +10,7 @@ mod dialplan;
 mod extension;
 mod ha1;
 mod ids;
+mod message;
 mod pii;
 mod registration;
 mod snapshot;
@@ -19,12 +20,13 @@ pub use call_record::{
     CallEvent, CallEventKind, CallLeg, CallRecord, CallStatus, Direction, HangupBy, JournalEntry, LegMedia,
 };
 pub use dialplan::{Action, DialplanEntry};
-pub use extension::{Credential, Extension, is_extension_number};
+pub use extension::{Credential, Extension, Forwards, is_emergency_number, is_extension_number, is_forward_number};
 pub use ha1::Ha1;
 pub use ids::{
-    CallId, DestinationId, DeviceId, DialplanId, EventId, ExtensionId, LegId, RegistrationId, RoleId, TenantId, UserId,
-    uuid_v7,
+    CallId, DestinationId, DeviceId, DialplanId, EventId, ExtensionId, LegId, MessageId, RegistrationId, RoleId,
+    TenantId, UserId, uuid_v7,
 };
+pub use message::{Kept, MAX_MESSAGE_BODY, StoredMessage};
 pub use pii::Pii;
 pub use registration::{Registration, RegistrationChange};
 pub use snapshot::TenantSnapshot;

@@ -20,3 +20,11 @@ pub struct TenantSnapshot {
     /// Rows in the order (context, exten, priority).
     pub dialplan: Vec<DialplanEntry>,
 }
+
+impl TenantSnapshot {
+    /// Whether a dialled number is one of the tenant's emergency numbers. The list is short (32 at most).
+    #[must_use]
+    pub fn is_emergency(&self, number: &str) -> bool {
+        self.tenant.emergency_numbers.iter().any(|emergency| emergency == number)
+    }
+}

@@ -35,6 +35,9 @@ pub struct Tenant {
     pub max_concurrent_calls: u32,
     /// How long a dialled extension rings before the call ends as not answered, in seconds.
     pub ring_timeout_s: u32,
+    /// Numbers that are emergencies: calls to them pass every limit.
+    #[serde(default)]
+    pub emergency_numbers: Vec<String>,
 }
 
 /// Whether a tenant may use the switch.

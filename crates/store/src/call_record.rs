@@ -116,7 +116,7 @@ fn unique(rows: &[CallRecordRow]) -> Vec<&CallRecordRow> {
 
 macro_rules! record_columns {
     () => {
-        "id, tenant_id, node, call_id, caller, callee, caller_ip, callee_ip, caller_id_name, caller_number,
+        "id, tenant_id, parent_call_id, node, call_id, caller, callee, caller_ip, callee_ip, caller_id_name, caller_number,
          dialed_number, context, caller_extension_id, callee_extension_id, user_id, direction, start_time,
          ringing_at, answer_time, end_time, setup_duration_ms, call_duration_ms, total_duration_ms,
          billable_seconds, status, disconnect_reason, hangup_by, hangup_cause, sip_response_code, codec,
@@ -139,7 +139,7 @@ const UPSERT_CLOSED: &str = concat!(
     record_columns!(),
     " FROM jsonb_populate_recordset(NULL::call_records, $1)
       ON CONFLICT (id, start_time) DO UPDATE SET
-         callee = excluded.callee, callee_ip = excluded.callee_ip, caller_id_name = excluded.caller_id_name,
+         parent_call_id = excluded.parent_call_id, callee = excluded.callee, callee_ip = excluded.callee_ip, caller_id_name = excluded.caller_id_name,
          caller_number = excluded.caller_number, dialed_number = excluded.dialed_number, context = excluded.context,
          caller_extension_id = excluded.caller_extension_id, callee_extension_id = excluded.callee_extension_id,
          user_id = excluded.user_id, direction = excluded.direction,

@@ -1,6 +1,6 @@
 //! Extensions of a tenant with their logins.
 
-use domain::{Extension, ExtensionId, Ha1, SipLogin, Tenant, UserId, is_extension_number};
+use domain::{Extension, ExtensionId, Forwards, Ha1, SipLogin, Tenant, UserId, is_extension_number, is_forward_number};
 use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Row as _, Transaction};
 use uuid::Uuid;
@@ -10,6 +10,16 @@ use crate::limits::{DEVICE_PASSWORD, NUMBER_PASSWORD};
 use crate::password::{self, new_id, random_uuid};
 use crate::tenant::read_tenant;
 use crate::{StoreError, Tenanted, text};
+
+/// The columns that an [`Extension`] is read from; the table is `e`.
+macro_rules! columns {
+    () => {
+        "e.id, e.extension_number, e.display_name, e.user_id, e.context, e.enabled, e.forward_always, e.forward_busy,
+         e.forward_no_answer, e.forward_not_registered, e.do_not_disturb, e.call_waiting, e.max_calls,
+         e.no_answer_timeout_s"
+    };
+}
+pub(crate) use columns;
 
 /// Role "user", one of the three built-in ones.
 const ROLE_USER: Uuid = Uuid::from_u128(0xa000_0000_0000_0000_0000_0000_0000_0002);
@@ -23,6 +33,27 @@ pub struct NewExtension {
     pub name: Option<String>,
     /// A chosen password; generated when absent. Refused where devices log in as themselves.
     pub password: Option<String>,
+}
+
+/// What may change of an extension; `None` leaves it, `Some(None)` takes it away.
+#[derive(Clone, Debug, Default)]
+pub struct ExtensionChanges {
+    /// Where every call goes.
+    pub forward_always: Option<Option<String>>,
+    /// Where calls go when it is busy.
+    pub forward_busy: Option<Option<String>>,
+    /// Where calls go when nobody answers.
+    pub forward_no_answer: Option<Option<String>>,
+    /// Where calls go when no phone is registered.
+    pub forward_not_registered: Option<Option<String>>,
+    /// Whether calls are turned away.
+    pub do_not_disturb: Option<bool>,
+    /// Whether a further call rings.
+    pub call_waiting: Option<bool>,
+    /// Calls at which it is busy, 1 to 1,000.
+    pub max_calls: Option<Option<u32>>,
+    /// How long it rings, 1 to 3,600 seconds.
+    pub no_answer_timeout_s: Option<Option<u32>>,
 }
 
 /// What to type into a phone. The password is stored nowhere: this is the only time it can be read.
@@ -68,6 +99,10 @@ impl Tenanted {
         let mut transaction = self.begin().await?;
         let tenant = read_tenant(&mut transaction, self.id).await?;
         let secret = Secret::choose(&tenant, new.password)?;
+        if tenant.emergency_numbers.contains(&new.number) {
+            let problem = format!("{} is an emergency number of the tenant; choose another", new.number);
+            return Err(StoreError::Invalid(problem));
+        }
         refuse_dialplan_number(&mut transaction, &new.number).await?;
         let name = new.name.as_deref().map(str::trim).filter(|name| !name.is_empty()).map(text::short);
         let id = insert_extension(&mut transaction, &tenant, &new.number, name.as_deref()).await?;
@@ -83,12 +118,9 @@ impl Tenanted {
     /// The database is away.
     pub async fn extensions(&self) -> Result<Vec<Extension>, StoreError> {
         let mut transaction = self.begin().await?;
-        let rows = sqlx::query(
-            "SELECT id, extension_number, display_name, user_id, context, enabled FROM extensions
-              ORDER BY extension_number",
-        )
-        .fetch_all(&mut *transaction)
-        .await?;
+        let rows = sqlx::query(concat!("SELECT ", columns!(), " FROM extensions e ORDER BY e.extension_number"))
+            .fetch_all(&mut *transaction)
+            .await?;
         rows.iter().map(extension_of_row).collect()
     }
 
@@ -131,6 +163,35 @@ impl Tenanted {
         Ok(())
     }
 
+    /// Changes what an extension does with its calls. Its next call follows within a second.
+    ///
+    /// # Errors
+    /// The tenant has no such extension; a forward is no number, or the extension's own; a value is out of range.
+    pub async fn set_extension(&self, number: &str, changes: ExtensionChanges) -> Result<Extension, StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut extension = read_extension(&mut transaction, number).await?;
+        changes.apply(&mut extension)?;
+        sqlx::query(
+            "UPDATE extensions
+                SET forward_always = $2, forward_busy = $3, forward_no_answer = $4, forward_not_registered = $5,
+                    do_not_disturb = $6, call_waiting = $7, max_calls = $8, no_answer_timeout_s = $9
+              WHERE id = $1",
+        )
+        .bind(extension.id.0)
+        .bind(&extension.forwards.always)
+        .bind(&extension.forwards.busy)
+        .bind(&extension.forwards.no_answer)
+        .bind(&extension.forwards.not_registered)
+        .bind(extension.do_not_disturb)
+        .bind(extension.call_waiting)
+        .bind(extension.max_calls.map(saturating))
+        .bind(extension.no_answer_timeout_s.map(saturating))
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(extension)
+    }
+
     /// Gives an extension a new password, generated when none is chosen.
     ///
     /// # Errors
@@ -144,6 +205,52 @@ impl Tenanted {
         transaction.commit().await?;
         Ok(login)
     }
+}
+
+impl ExtensionChanges {
+    fn apply(self, extension: &mut Extension) -> Result<(), StoreError> {
+        let forwards = &mut extension.forwards;
+        for (what, change, place) in [
+            ("always", self.forward_always, &mut forwards.always),
+            ("busy", self.forward_busy, &mut forwards.busy),
+            ("no answer", self.forward_no_answer, &mut forwards.no_answer),
+            ("not registered", self.forward_not_registered, &mut forwards.not_registered),
+        ] {
+            let Some(change) = change else { continue };
+            if let Some(number) = &change {
+                check_forward(what, number, &extension.number)?;
+            }
+            *place = change;
+        }
+        if let Some(Some(calls @ (0 | 1_001..))) = self.max_calls {
+            return Err(StoreError::Invalid(format!("an extension cannot have a limit of {calls} calls; 1 to 1000")));
+        }
+        if let Some(Some(seconds @ (0 | 3_601..))) = self.no_answer_timeout_s {
+            return Err(StoreError::Invalid(format!("an extension cannot ring for {seconds} seconds; 1 to 3600")));
+        }
+        extension.do_not_disturb = self.do_not_disturb.unwrap_or(extension.do_not_disturb);
+        extension.call_waiting = self.call_waiting.unwrap_or(extension.call_waiting);
+        extension.max_calls = self.max_calls.unwrap_or(extension.max_calls);
+        extension.no_answer_timeout_s = self.no_answer_timeout_s.unwrap_or(extension.no_answer_timeout_s);
+        Ok(())
+    }
+}
+
+/// A forward is a number, and not the extension's own.
+fn check_forward(what: &str, number: &str, own: &str) -> Result<(), StoreError> {
+    if !is_forward_number(number) {
+        return Err(StoreError::Invalid(format!(
+            "forward {what}: {number:?} is not a number; it has 1 to 32 digits, *, # and + (an address cannot be a forward)"
+        )));
+    }
+    if number == own {
+        return Err(StoreError::Invalid(format!("forward {what}: {number} cannot be forwarded to itself")));
+    }
+    Ok(())
+}
+
+fn saturating(value: u32) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
 }
 
 /// A password on its way to becoming hashes.
@@ -315,18 +422,19 @@ async fn insert_extension(
 }
 
 async fn read_extension(transaction: &mut Transaction<'_, Postgres>, number: &str) -> Result<Extension, StoreError> {
-    let row = sqlx::query(
-        "SELECT id, extension_number, display_name, user_id, context, enabled FROM extensions
-          WHERE extension_number = $1",
-    )
-    .bind(text::short(number))
-    .fetch_optional(&mut **transaction)
-    .await?;
+    let row = sqlx::query(concat!("SELECT ", columns!(), " FROM extensions e WHERE e.extension_number = $1"))
+        .bind(text::short(number))
+        .fetch_optional(&mut **transaction)
+        .await?;
     let row = row.ok_or_else(|| StoreError::Missing(format!("extension {number:?} in this tenant")))?;
     extension_of_row(&row)
 }
 
-fn extension_of_row(row: &PgRow) -> Result<Extension, StoreError> {
+/// An extension of the columns of `columns!`.
+pub(crate) fn extension_of_row(row: &PgRow) -> Result<Extension, StoreError> {
+    let count = |column: &str| {
+        row.try_get::<Option<i32>, _>(column).map(|value| value.and_then(|value| u32::try_from(value).ok()))
+    };
     Ok(Extension {
         id: ExtensionId(row.try_get("id")?),
         number: row.try_get("extension_number")?,
@@ -334,5 +442,15 @@ fn extension_of_row(row: &PgRow) -> Result<Extension, StoreError> {
         user_id: row.try_get::<Option<Uuid>, _>("user_id")?.map(UserId),
         context: row.try_get("context")?,
         enabled: row.try_get("enabled")?,
+        forwards: Forwards {
+            always: row.try_get("forward_always")?,
+            busy: row.try_get("forward_busy")?,
+            no_answer: row.try_get("forward_no_answer")?,
+            not_registered: row.try_get("forward_not_registered")?,
+        },
+        do_not_disturb: row.try_get("do_not_disturb")?,
+        call_waiting: row.try_get("call_waiting")?,
+        max_calls: count("max_calls")?,
+        no_answer_timeout_s: count("no_answer_timeout_s")?,
     })
 }

@@ -34,7 +34,7 @@ mod text;
 
 pub use config::DatabaseConfig;
 pub use error::StoreError;
-pub use extension::{Login, NewExtension};
+pub use extension::{ExtensionChanges, Login, NewExtension};
 pub use journal::{Journal, JournalError, JournalStats, Writer};
 pub use listener::{Change, Listener};
 pub use lock::{DirectoryLock, LockError};

@@ -57,5 +57,7 @@ pub(crate) const REGISTRATIONS_BATCH: usize = 2_000;
 /// How long bindings gather before they are written: a phone that refreshes twice is written once, and many phones by
 /// one statement. What a power cut takes of this is renewed by the phones themselves.
 pub(crate) const REGISTRATIONS_GATHER: Duration = Duration::from_millis(200);
+/// Emergency numbers of one tenant.
+pub(crate) const EMERGENCY_NUMBERS: usize = 32;
 /// Most rows that a listing returns.
 pub(crate) const LISTING: i64 = 10_000;

@@ -18,6 +18,8 @@ pub(crate) struct CallRecordRow {
     pub(crate) id: Uuid,
     tenant_id: Uuid,
     #[serde(default)]
+    parent_call_id: Option<Uuid>,
+    #[serde(default)]
     node: Option<Uuid>,
     call_id: String,
     caller: String,
@@ -67,6 +69,7 @@ impl CallRecordRow {
         Self {
             id: record.id.0,
             tenant_id: record.tenant_id.0,
+            parent_call_id: record.parent_call_id.map(|id| id.0),
             node: Some(node),
             call_id: text::short(&record.call_id),
             caller: text::short(&record.caller),
@@ -109,6 +112,7 @@ impl CallRecordRow {
         Ok(CallRecord {
             id: CallId(self.id),
             tenant_id: TenantId(self.tenant_id),
+            parent_call_id: self.parent_call_id.map(CallId),
             call_id: self.call_id,
             caller: self.caller,
             callee: self.callee,

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use domain::{Credential, DeviceId, Extension, ExtensionId, Ha1, SipLogin, TenantId, TenantSnapshot, UserId};
+use domain::{Credential, DeviceId, Ha1, SipLogin, TenantId, TenantSnapshot, UserId};
 use sqlx::{Acquire as _, PgConnection, Row as _};
 use uuid::Uuid;
 
 use crate::dialplan::entry_of_row;
+use crate::extension::{columns, extension_of_row};
 use crate::tenant::{tenant_of_row, tenants_query};
 use crate::{Store, StoreError};
 
@@ -78,48 +79,35 @@ async fn load_extensions(
     id: Option<Uuid>,
     snapshots: &mut Snapshots,
 ) -> Result<(), StoreError> {
-    type Columns = (
-        Uuid,
-        Uuid,
-        String,
-        Option<String>,
-        Option<Uuid>,
-        String,
-        bool,
-        Option<String>,
-        Option<String>,
-        Option<String>,
-        Option<bool>,
-    );
-    let rows: Vec<Columns> = sqlx::query_as(
-        "SELECT e.tenant_id, e.id, e.extension_number, e.display_name, e.user_id, e.context, e.enabled,
-                u.username, u.sip_ha1, u.sip_ha1_sha256, u.enabled
-           FROM extensions e
+    let rows = sqlx::query(concat!(
+        "SELECT e.tenant_id, u.username, u.sip_ha1, u.sip_ha1_sha256, u.enabled AS user_enabled, ",
+        columns!(),
+        " FROM extensions e
            JOIN tenants t ON t.id = e.tenant_id
            LEFT JOIN users u ON u.id = e.user_id AND u.realm = t.realm
           WHERE $1::uuid IS NULL OR e.tenant_id = $1",
-    )
+    ))
     .bind(id)
     .fetch_all(connection)
     .await?;
-    for (tenant, id, number, display_name, user, context, enabled, username, md5, sha256, user_enabled) in rows {
-        let Some(snapshot) = snapshots.get_mut(&tenant) else { continue };
-        let user_id = user.map(UserId);
+    for row in &rows {
+        let Some(snapshot) = snapshots.get_mut(&row.try_get::<Uuid, _>("tenant_id")?) else { continue };
+        let extension = extension_of_row(row)?;
         let by_number = snapshot.tenant.sip_login != SipLogin::Device;
-        if let (true, Some(username), Some(ha1)) = (by_number, username, read_ha1(md5.as_deref(), sha256.as_deref())) {
+        let username: Option<String> = row.try_get("username")?;
+        let ha1 = read_ha1(row.try_get("sip_ha1")?, row.try_get("sip_ha1_sha256")?);
+        if let (true, Some(username), Some(ha1)) = (by_number, username, ha1) {
             let credential = Credential {
                 username: username.clone(),
                 ha1,
-                user_id,
+                user_id: extension.user_id,
                 device_id: None,
-                extension: number.clone(),
-                enabled: enabled && user_enabled.unwrap_or(false),
+                extension: extension.number.clone(),
+                enabled: extension.enabled && row.try_get::<Option<bool>, _>("user_enabled")?.unwrap_or(false),
             };
             snapshot.credentials.insert(username, credential);
         }
-        let extension =
-            Extension { id: ExtensionId(id), number: number.clone(), display_name, user_id, context, enabled };
-        snapshot.extensions.insert(number, extension);
+        snapshot.extensions.insert(extension.number.clone(), extension);
     }
     Ok(())
 }

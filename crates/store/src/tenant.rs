@@ -1,11 +1,12 @@
 //! Tenants, and the only way to their rows.
 
-use domain::{DigestOffer, SipLogin, Tenant, TenantId, TenantStatus};
+use domain::{DigestOffer, SipLogin, Tenant, TenantId, TenantStatus, is_emergency_number};
 use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Row as _, Transaction};
 
 use crate::dialplan::insert_entry;
 use crate::error::is_duplicate;
+use crate::limits::EMERGENCY_NUMBERS;
 use crate::password::new_id;
 use crate::{Store, StoreError, text};
 
@@ -62,6 +63,8 @@ pub struct TenantChanges {
     pub max_concurrent_calls: Option<u32>,
     /// How long an extension rings, in seconds.
     pub ring_timeout_s: Option<u32>,
+    /// All numbers that are emergencies; 32 at the most.
+    pub emergency_numbers: Option<Vec<String>>,
 }
 
 /// The rows of one tenant. Each function runs in a transaction that can see no other tenant.
@@ -134,15 +137,20 @@ impl Tenanted {
     /// Changes the tenant. Its phones follow within a second; a deleted one is not found any more.
     ///
     /// # Errors
-    /// It does not exist; a value is out of range; another tenant is the default one.
+    /// It does not exist; a value is out of range; another tenant is the default one; an emergency number is none, or an
+    /// extension of the tenant.
     pub async fn update(&self, changes: TenantChanges) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
+        if let Some(numbers) = &changes.emergency_numbers {
+            check_emergency_numbers(&mut transaction, numbers).await?;
+        }
         let updated = sqlx::query(
             "UPDATE tenants
                 SET status = coalesce($2, status), sip_login = coalesce($3, sip_login),
                     digest_algorithms = coalesce($4, digest_algorithms), is_default = coalesce($5, is_default),
                     max_concurrent_calls = coalesce($6, max_concurrent_calls),
                     ring_timeout_s = coalesce($7, ring_timeout_s),
+                    emergency_numbers = coalesce($8, emergency_numbers),
                     deleted_at = CASE WHEN coalesce($2, status) = 'deleted' THEN coalesce(deleted_at, now()) END
               WHERE id = $1",
         )
@@ -153,6 +161,7 @@ impl Tenanted {
         .bind(changes.is_default)
         .bind(changes.max_concurrent_calls.map(saturating))
         .bind(changes.ring_timeout_s.map(saturating))
+        .bind(changes.emergency_numbers)
         .execute(&mut *transaction)
         .await
         .map_err(|error| explain_default(&error).unwrap_or_else(|| error.into()))?;
@@ -189,7 +198,7 @@ impl Tenanted {
 
 /// All tenants, or the one that is bound.
 const TENANTS: &str = "SELECT t.id, t.name, t.slug, t.realm, t.domain, t.is_default, t.status, t.sip_login,
-            t.digest_algorithms, t.timezone, t.locale, t.max_concurrent_calls, t.ring_timeout_s, t.revision,
+            t.digest_algorithms, t.timezone, t.locale, t.max_concurrent_calls, t.ring_timeout_s, t.emergency_numbers, t.revision,
             ARRAY(SELECT d.domain FROM tenant_domains d
                    WHERE d.tenant_id = t.id AND d.domain <> t.domain ORDER BY d.domain) AS domains
        FROM tenants t
@@ -220,6 +229,7 @@ pub(crate) fn tenant_of_row(row: &PgRow) -> Result<Tenant, StoreError> {
         locale: row.try_get("locale")?,
         max_concurrent_calls: count("max_concurrent_calls")?,
         ring_timeout_s: count("ring_timeout_s")?,
+        emergency_numbers: row.try_get("emergency_numbers")?,
     })
 }
 
@@ -303,6 +313,29 @@ fn explain_default(error: &sqlx::Error) -> Option<StoreError> {
 fn duplicate_domain(error: &sqlx::Error, domain: &str) -> Option<StoreError> {
     is_duplicate(error, "tenant_domains_domain_key")
         .then(|| StoreError::Exists(format!("a tenant with the domain {domain:?}")))
+}
+
+/// Numbers that phones can dial and that are nobody's extension.
+async fn check_emergency_numbers(
+    transaction: &mut Transaction<'_, Postgres>,
+    numbers: &[String],
+) -> Result<(), StoreError> {
+    if let Some(wrong) = numbers.iter().find(|number| !is_emergency_number(number)) {
+        let problem = format!("{wrong:?} is not an emergency number; it has 2 to 15 digits, * and #, like 112");
+        return Err(StoreError::Invalid(problem));
+    }
+    if numbers.len() > EMERGENCY_NUMBERS {
+        return Err(StoreError::Invalid(format!("a tenant has at most {EMERGENCY_NUMBERS} emergency numbers")));
+    }
+    let taken: Option<String> =
+        sqlx::query_scalar("SELECT extension_number FROM extensions WHERE extension_number = ANY($1) LIMIT 1")
+            .bind(numbers)
+            .fetch_optional(&mut **transaction)
+            .await?;
+    match taken {
+        Some(number) => Err(StoreError::Invalid(format!("{number} is an extension of the tenant; delete that first"))),
+        None => Ok(()),
+    }
 }
 
 /// Lower case, and of the characters that a host name or an address has.

@@ -64,6 +64,7 @@ impl Place {
         CallRecord {
             id: CallId(Uuid::from_u128(id)),
             tenant_id: self.tenant.id,
+            parent_call_id: Some(CallId(Uuid::from_u128(id + 1_000))),
             call_id: format!("{id}@phone"),
             caller: "sip:1001@acme.example".to_owned(),
             callee: "sip:1002@acme.example".to_owned(),

@@ -10,6 +10,8 @@ mod isolation;
 mod opening;
 #[path = "store/registrations.rs"]
 mod registrations;
+#[path = "store/settings.rs"]
+mod settings;
 #[path = "store/snapshots.rs"]
 mod snapshots;
 

@@ -21,6 +21,7 @@ pub struct TenantBuilder {
     slug: String,
     is_default: bool,
     extensions: Vec<String>,
+    settings: Vec<(String, fn(&mut Extension))>,
     rows: Vec<(String, u32, Action)>,
     most_calls: u32,
     ring_timeout_s: u32,
@@ -37,6 +38,7 @@ impl TenantBuilder {
             slug: slug.to_owned(),
             is_default: false,
             extensions: Vec::new(),
+            settings: Vec::new(),
             rows: vec![("*43".to_owned(), 1, Action::Echo)],
             most_calls: 1_000,
             ring_timeout_s: 30,
@@ -50,6 +52,13 @@ impl TenantBuilder {
     #[must_use]
     pub fn with_extensions<S: AsRef<str>>(mut self, numbers: &[S]) -> TenantBuilder {
         self.extensions.extend(numbers.iter().map(|number| number.as_ref().to_owned()));
+        self
+    }
+
+    /// Changes the settings of an extension.
+    #[must_use]
+    pub fn with_settings(mut self, number: &str, change: fn(&mut Extension)) -> TenantBuilder {
+        self.settings.push((number.to_owned(), change));
         self
     }
 
@@ -147,14 +156,14 @@ impl TenantBuilder {
                 extension: number.clone(),
                 enabled: true,
             };
-            let extension = Extension {
-                id: ExtensionId(self.uuid("extension", number)),
-                number: number.clone(),
+            let mut extension = Extension {
                 display_name: Some(format!("Phone {number}")),
                 user_id,
-                context: CONTEXT.to_owned(),
-                enabled: true,
+                ..Extension::new(ExtensionId(self.uuid("extension", number)), number, CONTEXT)
             };
+            for (_, change) in self.settings.iter().filter(|(of, _)| of == number) {
+                change(&mut extension);
+            }
             credentials.insert(number.clone(), credential);
             extensions.insert(number.clone(), extension);
         }
@@ -189,6 +198,7 @@ impl TenantBuilder {
             locale: "en".to_owned(),
             max_concurrent_calls: self.most_calls,
             ring_timeout_s: self.ring_timeout_s,
+            emergency_numbers: vec!["112".to_owned()],
         }
     }
 

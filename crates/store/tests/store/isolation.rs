@@ -4,7 +4,7 @@ use domain::{Action, CallId, SipLogin, TenantId};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 use store::testing::Server;
-use store::{DatabaseConfig, NewExtension, NewTenant, Store, StoreError, TenantChanges};
+use store::{DatabaseConfig, ExtensionChanges, NewExtension, NewTenant, Store, StoreError, TenantChanges};
 
 use crate::{extension, tenant};
 
@@ -37,6 +37,8 @@ async fn no_function_reaches_another_tenant() {
     assert!(stranger.extensions().await.unwrap().is_empty());
     assert!(matches!(stranger.delete_extension("1001").await, Err(StoreError::Missing(_))));
     assert!(matches!(stranger.set_password("1001", None).await, Err(StoreError::Missing(_))));
+    let changes = ExtensionChanges { do_not_disturb: Some(true), ..ExtensionChanges::default() };
+    assert!(matches!(stranger.set_extension("1001", changes).await, Err(StoreError::Missing(_))));
     assert!(matches!(stranger.delete_dialplan_entry(row.id).await, Err(StoreError::Missing(_))));
     assert_eq!(stranger.dialplan().await.unwrap().len(), 1, "its own *43");
     assert!(stranger.call_records(10).await.unwrap().is_empty());
@@ -74,6 +76,8 @@ async fn filled() -> (PgConnection, Vec<String>, [TenantId; 2]) {
             "INSERT INTO registrations (id, tenant_id, extension_id, extension, contact, call_id, cseq, transport,
                     local_address, remote_address, registered_at, expires_at)
              VALUES (gen_random_uuid(), $1, $2, '1001', 'sip:x', 'c', 1, 'udp', '127.0.0.1:1', '127.0.0.1:2', now(), now())",
+            "INSERT INTO messages (id, tenant_id, extension_id, sender, content_type, body, sent_at, expires_at)
+             VALUES (gen_random_uuid(), $1, $2, '1002', 'text/plain', 'x', now(), now())",
             "INSERT INTO call_records (id, tenant_id, call_id, caller, callee, direction, start_time, status,
                     caller_extension_id)
              VALUES (gen_random_uuid(), $1, 'c', 'a', 'b', 'Internal', now(), 'Active', $2)",
@@ -161,6 +165,7 @@ async fn no_row_points_into_another_tenant() {
         "UPDATE extensions SET user_id = (SELECT user_id FROM extensions WHERE tenant_id = $2) WHERE tenant_id = $1",
         "UPDATE devices SET extension_id = (SELECT id FROM extensions WHERE tenant_id = $2) WHERE tenant_id = $1",
         "UPDATE registrations SET extension_id = (SELECT id FROM extensions WHERE tenant_id = $2) WHERE tenant_id = $1",
+        "UPDATE messages SET extension_id = (SELECT id FROM extensions WHERE tenant_id = $2) WHERE tenant_id = $1",
         "UPDATE registrations SET device_id = (SELECT id FROM devices WHERE tenant_id = $2) WHERE tenant_id = $1",
     ] {
         let refused = sqlx::query(statement).bind(acme.0).bind(umbrella.0).execute(&mut connection).await.unwrap_err();

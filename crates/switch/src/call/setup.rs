@@ -251,6 +251,7 @@ fn row(cx: &mut Context<'_>, setup: &Setup<'_>, extension: Option<&Extension>) -
     CallRecord {
         id: CallId(cx.uuid()),
         tenant_id: setup.identity.tenant,
+        parent_call_id: None,
         call_id: setup.request.call_id().map(|value| text(&value)).unwrap_or_default(),
         caller: format!("sip:{}@{domain}", setup.identity.extension),
         callee: text(setup.request.uri().as_bytes()),

@@ -253,12 +253,8 @@ impl Bench {
 /// One tenant: 1001, 1002, 1003, the echo test, and a number that is hung up on.
 fn tenant() -> TenantSnapshot {
     let extension = |number: &str, id: u128| Extension {
-        id: ExtensionId(Uuid::from_u128(id)),
-        number: number.to_owned(),
         display_name: Some(format!("Phone {number}")),
-        user_id: None,
-        context: "default".to_owned(),
-        enabled: true,
+        ..Extension::new(ExtensionId(Uuid::from_u128(id)), number, "default")
     };
     let credential = |number: &str| Credential {
         username: number.to_owned(),
@@ -292,6 +288,7 @@ fn tenant() -> TenantSnapshot {
             locale: "en".to_owned(),
             max_concurrent_calls: 10,
             ring_timeout_s: 20,
+            emergency_numbers: vec!["112".to_owned()],
         },
         revision: 1,
         credentials: numbers.iter().map(|number| ((*number).to_owned(), credential(number))).collect(),
