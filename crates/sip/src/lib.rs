@@ -25,6 +25,7 @@
 #![forbid(unsafe_code)]
 
 pub mod builder;
+pub mod capability;
 pub mod dialog;
 pub mod digest;
 pub mod endpoint;
@@ -40,6 +41,7 @@ pub mod transaction;
 pub mod uri;
 
 pub use builder::{RequestBuilder, ResponseBuilder, reason_phrase};
+pub use capability::{ALLOW, SUPPORTED};
 pub use dialog::Dialog;
 pub use endpoint::{
     Admission, ClientId, ContactPolicy, Counts, DialogId, Endpoint, EndpointConfig, Event, Failure, Gate,

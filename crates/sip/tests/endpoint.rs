@@ -7,6 +7,7 @@ mod endpoint {
     mod script;
 
     mod cancel;
+    mod capability;
     mod dialog;
     mod injection;
     mod limits;

@@ -8,6 +8,7 @@ use super::keys::{merge_key, server_key};
 use super::stateless::reply_to;
 use super::table::{Server, ServerMachine, ServerOutput};
 use super::timers::Timer;
+use crate::capability;
 use crate::dialog::{Answer, Dialog, Stage};
 use crate::error::Error;
 use crate::flow::Flow;
@@ -15,9 +16,6 @@ use crate::header::{Header, Name, Reason, TokenList, Unsupported};
 use crate::message::Request;
 use crate::method::Method;
 use crate::transaction::{InviteServer, Server as OtherServer};
-
-/// What we can do when a request requires it (RFC 3261 §8.2.2.3).
-const EXTENSIONS: [&str; 0] = [];
 
 impl<I> Endpoint<I> {
     pub(super) fn handle_request(&mut self, now: Instant, flow: Flow, request: Request, gate: &mut impl Gate<I>) {
@@ -326,11 +324,7 @@ impl<I> Endpoint<I> {
 /// 420 when the request requires what we do not know (RFC 3261 §8.2.2.3).
 fn unsupported(request: &Request) -> Option<Reply> {
     let required = request.headers().tokens(&Name::Require).ok()?;
-    let unknown: Vec<_> = required
-        .iter()
-        .filter(|word| !EXTENSIONS.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes())))
-        .cloned()
-        .collect();
+    let unknown: Vec<_> = required.iter().filter(|word| !capability::supports(word)).cloned().collect();
     if unknown.is_empty() {
         return None;
     }

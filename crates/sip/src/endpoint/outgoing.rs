@@ -8,6 +8,7 @@ use super::Endpoint;
 use super::config::{ClientId, DialogId, OutgoingRequest};
 use super::table::{Cancel, Client, ClientMachine, Purpose};
 use crate::builder::RequestBuilder;
+use crate::capability::{self, ALLOW, SUPPORTED};
 use crate::dialog::{Prepared, Stage};
 use crate::error::Error;
 use crate::flow::{Flow, Transmit};
@@ -19,9 +20,6 @@ use crate::uri::Host;
 
 /// How long an INVITE of ours inside a dialog may stay without its final answer (RFC 3261 §16.6, timer C).
 const REINVITE_PATIENCE: Duration = Duration::from_secs(180);
-
-/// What an INVITE of ours says we take.
-const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS";
 
 impl<I> Endpoint<I> {
     /// Sends an INVITE outside of a dialog. Each To tag that answers makes a dialog.
@@ -238,12 +236,17 @@ impl<I> Endpoint<I> {
         headers: &[(Name, Bytes)],
         body: Option<(String, Bytes)>,
     ) -> Request {
-        if matches!(method, Method::Invite | Method::Update | Method::Subscribe | Method::Refer) {
+        if matches!(method, Method::Invite | Method::Update | Method::Subscribe | Method::Refer | Method::Notify) {
             builder = builder.header(&self.contact(flow));
         }
         let has = |name: &Name| headers.iter().any(|(given, _)| given == name);
-        if *method == Method::Invite && !has(&Name::Allow) {
-            builder = builder.named(&Name::Allow, ALLOW);
+        if capability::is_told_with(method) {
+            if !has(&Name::Allow) {
+                builder = builder.named(&Name::Allow, ALLOW);
+            }
+            if !has(&Name::Supported) {
+                builder = builder.named(&Name::Supported, SUPPORTED);
+            }
         }
         if !self.config.server.is_empty() && !has(&Name::UserAgent) {
             builder = builder.named(&Name::UserAgent, &self.config.server);

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::Endpoint;
 use super::config::{ContactPolicy, Reply};
 use crate::builder::ResponseBuilder;
+use crate::capability::{self, ALLOW, SUPPORTED};
 use crate::flow::{Flow, Transmit, Transport};
 use crate::header::{ContactValue, Header, Name, NameAddr, RetryAfter, To, Via};
 use crate::message::{Request, Response};
@@ -104,6 +105,14 @@ fn write(
     }
     if let Some(contact) = contact {
         builder = builder.header(contact);
+    }
+    let has = |name: &Name| reply.headers.iter().any(|(given, _)| given == name);
+    let told = capability::is_told_in_answer(request.method(), reply.code);
+    if (told || capability::must_allow(reply.code)) && !has(&Name::Allow) {
+        builder = builder.named(&Name::Allow, ALLOW);
+    }
+    if told && !has(&Name::Supported) {
+        builder = builder.named(&Name::Supported, SUPPORTED);
     }
     for (name, value) in &reply.headers {
         builder = builder.named(name, value);

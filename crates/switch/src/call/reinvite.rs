@@ -9,14 +9,14 @@ use std::time::Instant;
 use bytes::Bytes;
 use domain::CallEventKind;
 use media::{Command, Leg, Plan, Reach, plan};
-use sip::{DialogId, Failure, Method, Name, Reply, Request, Response, ServerId};
+use sip::{DialogId, Failure, Method, Reply, Request, Response, ServerId};
 
 use super::answered::{Alone, Bridged};
 use super::effect::{Context, Effect, RequestKey, sdp};
 use super::leg::{Caller, CallerState, End};
 use super::{Call, Side, Stage};
 use crate::limits;
-use crate::shard::answer::{ALLOW, ok};
+use crate::shard::answer::ok;
 use crate::verdict::Ending;
 
 /// Not acceptable here: a change that cannot be made, whatever the reason.
@@ -357,6 +357,5 @@ impl Call {
 
 /// A re-INVITE of ours.
 fn invite(request: RequestKey, dialog: DialogId, offer: Bytes) -> Effect {
-    let headers = vec![(Name::Allow, Bytes::from_static(ALLOW.as_bytes()))];
-    Effect::InDialog { request, dialog, method: Method::Invite, headers, body: sdp(offer) }
+    Effect::InDialog { request, dialog, method: Method::Invite, headers: Vec::new(), body: sdp(offer) }
 }

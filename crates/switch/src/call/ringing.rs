@@ -17,7 +17,7 @@ use super::reinvite::Exchange;
 use super::setup::is_late;
 use super::{Call, Side, Stage};
 use crate::feature::Event;
-use crate::shard::answer::{ALLOW, ok};
+use crate::shard::answer::ok;
 use crate::verdict::Ending;
 
 /// What a withdrawn INVITE is answered with (RFC 3261 §15.1.2).
@@ -78,8 +78,6 @@ impl Call {
         self.record.row_mut().callee_ip = leg.remote_ip;
         let caller = &self.caller;
         let dialed = self.record.row().dialed_number.as_deref();
-        let mut headers = vec![(Name::Allow, Bytes::from_static(ALLOW.as_bytes()))];
-        headers.extend(identity_headers(&caller.shown));
         let outgoing = OutgoingRequest {
             method: Method::Invite,
             uri: target.uri,
@@ -87,7 +85,7 @@ impl Call {
             from: caller.shown.clone(),
             to: NameAddr::new(Uri::sip(dialed, &caller.domain, None)),
             call_id: Some(Bytes::from(leg.sip_call_id.clone())),
-            headers,
+            headers: identity_headers(&caller.shown),
             body: sdp(offer),
             max_forwards: caller.max_forwards.saturating_sub(1),
             route: target.path,

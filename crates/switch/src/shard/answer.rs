@@ -7,12 +7,9 @@ use crate::call::effect::Body;
 use crate::limits;
 use crate::verdict::Ending;
 
-/// The methods we take.
-pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER";
-
 /// 200 with a session description, for an INVITE.
 pub(crate) fn ok(body: Option<Body>) -> Reply {
-    let reply = allow(Reply::new(200)).contact(ContactPolicy::Dialog);
+    let reply = Reply::new(200).contact(ContactPolicy::Dialog);
     match body {
         Some((kind, description)) => reply.body(&kind, description),
         None => reply,
@@ -29,21 +26,17 @@ pub(crate) fn refusal(ending: Ending) -> Reply {
     reply
 }
 
-/// What we can do (RFC 3261 §11.2).
+/// What we can do (RFC 3261 §11.2); the endpoint adds methods and extensions.
 pub(crate) fn options() -> Reply {
-    allow(Reply::new(200)).header(Name::Accept, Bytes::from_static(b"application/sdp"))
+    Reply::new(200).header(Name::Accept, Bytes::from_static(b"application/sdp"))
 }
 
 /// A method that is no use here: 405 when it is one we know, 501 otherwise (RFC 3261 §8.2.1, §21.5.2).
 pub(crate) fn not_allowed(method: &Method) -> Reply {
-    allow(Reply::new(if method.is_known() { 405 } else { 501 }))
+    Reply::new(if method.is_known() { 405 } else { 501 })
 }
 
 /// A request inside a dialog that changes nothing.
 pub(crate) fn in_dialog(method: &Method) -> Reply {
     if *method == Method::Options { options() } else { not_allowed(method) }
-}
-
-fn allow(reply: Reply) -> Reply {
-    reply.header(Name::Allow, Bytes::from_static(ALLOW.as_bytes()))
 }
