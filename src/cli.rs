@@ -2,7 +2,6 @@
 
 mod args;
 mod cdr;
-mod choice;
 mod extension;
 pub mod live;
 mod output;

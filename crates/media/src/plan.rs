@@ -7,10 +7,11 @@ mod offer;
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::command::Leg;
 use crate::negotiation::Negotiation;
 
 pub use answer::{again, answer, terminate};
-pub use offer::{offer, propose};
+pub use offer::{invite, offer, propose};
 
 /// How many phones an offer goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,10 +104,33 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The same plan with the legs in reverse order: after a re-INVITE of the called side, whose `answer` had it first.
+    /// The plan as a session of two legs carries it out when the first leg named here is its `first`: after a transfer the one who
+    /// stayed may have the second pair of ports. A leg that ends here alone leaves the other pair silent.
     #[must_use]
-    pub fn swap(mut self) -> Plan {
-        self.legs.reverse();
+    pub fn from_leg(mut self, first: Leg) -> Plan {
+        if first == Leg::CALLEE {
+            if let [only] = &self.legs[..] {
+                let idle = LegPlan::idle(only);
+                self.legs.push(idle);
+            }
+            self.legs.reverse();
+        }
         self
+    }
+}
+
+impl LegPlan {
+    /// A leg that nobody is behind.
+    fn idle(like: &LegPlan) -> LegPlan {
+        LegPlan {
+            remote_rtp: None,
+            remote_rtcp: None,
+            send: false,
+            receive: false,
+            accepts: Vec::new(),
+            dtmf: None,
+            sources: Vec::new(),
+            ..like.clone()
+        }
     }
 }

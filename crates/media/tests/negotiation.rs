@@ -14,7 +14,7 @@ mod reoffer;
 use std::net::{IpAddr, Ipv4Addr};
 
 use media::sdp::{Description, Direction, Media};
-use media::{LegPlan, MediaAddress, Negotiation, Plan, Reach, plan};
+use media::{Leg, LegPlan, MediaAddress, Negotiation, Plan, Reach, plan};
 
 const PHONE_A: &str = "192.0.2.1";
 const PHONE_B: &str = "192.0.2.2";
@@ -75,7 +75,7 @@ impl Call {
         let to_a = plan::offer(&self.b, &mut self.a, TO_A, Reach::Single).expect("something to offer");
         self.a.remote_answer(answer).expect("a good answer");
         let (to_b, plan) = plan::answer(&mut self.b, &self.a, TO_B).expect("an agreement");
-        (to_a.to_vec(), to_b.to_vec(), plan.swap())
+        (to_a.to_vec(), to_b.to_vec(), plan.from_leg(Leg::CALLEE))
     }
 
     /// An ordinary call, both ways.

@@ -14,9 +14,11 @@ mod dialog_info;
 mod message_summary;
 mod pidf;
 mod reginfo;
+mod sipfrag;
 mod xml;
 
 pub use dialog_info::{Dialog, DialogInfo, DialogState, Direction, Participant};
 pub use message_summary::{MessageCount, MessageSummary};
 pub use pidf::{Activity, Presence, Tuple};
 pub use reginfo::{ContactEvent, RegContact, RegInfo, RegState};
+pub use sipfrag::{SIPFRAG, fragment_status, status_fragment};

@@ -216,6 +216,13 @@ impl Uri {
         pairs(headers, b'&')
     }
 
+    /// The value of an embedded header field, unescaped; of several the first.
+    pub fn header(&self, name: &str) -> Option<Bytes> {
+        let (_, value) =
+            self.headers().find(|(given, _)| scan::percent_decoded(given).eq_ignore_ascii_case(name.as_bytes()))?;
+        Some(Bytes::copy_from_slice(&scan::percent_decoded(value?)))
+    }
+
     /// The whole URI.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes

@@ -21,6 +21,7 @@ mod reinvite;
 mod ringing;
 mod setup;
 mod teardown;
+pub(crate) mod transfer;
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -42,6 +43,7 @@ use ringing::Ringing;
 use setup::Opening;
 pub(crate) use setup::Setup;
 use teardown::Closing;
+use transfer::Transfer;
 
 /// A call's place in the table of its shard. Its media session bears the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,6 +134,10 @@ pub(crate) struct Call {
     stage: Stage,
     next_request: u32,
     since: Timestamp,
+    /// A blind transfer on its way.
+    transfer: Option<Transfer>,
+    /// Whether somebody has been transferred in this call before.
+    referred: bool,
 }
 
 impl Call {

@@ -23,6 +23,9 @@ pub const MAX_EVENTS_PER_CALL: u32 = 1_000;
 /// How long a media worker may take to open ports before the call is refused.
 pub const MEDIA_OPEN: Duration = Duration::from_secs(5);
 
+/// Seconds that somebody who transfers a call is promised news of it; a phone rings for less.
+pub const REFER_SUBSCRIPTION_S: u32 = 300;
+
 /// How long one side may think about a change of the session before it is taken back.
 pub const REINVITE: Duration = Duration::from_secs(60);
 

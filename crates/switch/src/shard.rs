@@ -4,6 +4,7 @@ pub(crate) mod answer;
 mod dispatch;
 mod perform;
 mod table;
+mod transfer;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;

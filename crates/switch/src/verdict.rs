@@ -15,6 +15,8 @@ pub use rfc3398::{q850_of, q850_of_reason, status_of};
 pub enum Ending {
     /// Answered, talked, hung up.
     Completed,
+    /// Somebody left the call by a transfer, or another phone took its place.
+    Transferred,
 
     /// The Request-URI names a domain that no active tenant has.
     BadDomain,
@@ -110,6 +112,7 @@ impl Ending {
         use CallStatus::{Busy, Cancelled, Completed, Failed, NoAnswer, Rejected};
         let (sip, q850, sentence, status) = match self {
             Self::Completed => (200, 16, "The call ended normally", Completed),
+            Self::Transferred => (487, 16, "The call was transferred", Completed),
 
             Self::BadDomain => (403, 21, "The address belongs to no tenant of this switch", Rejected),
             Self::ForeignIdentity => (403, 21, "The address is not the one that authenticated", Rejected),

@@ -14,7 +14,6 @@
 
 mod handset;
 mod oracle;
-mod skills;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -17,6 +17,27 @@ pub fn offer(
     local: MediaAddress,
     reach: Reach,
 ) -> Result<Bytes, Refusal> {
+    let direction = caller.remote().ok_or(Refusal::OUT_OF_TURN)?.direction;
+    towards(caller, callee, local, reach, direction)
+}
+
+/// Offers the audio of somebody who has been answered to somebody else, as in a transfer: both ways, whatever hold there was.
+pub fn invite(
+    caller: &Negotiation,
+    callee: &mut Negotiation,
+    local: MediaAddress,
+    reach: Reach,
+) -> Result<Bytes, Refusal> {
+    towards(caller, callee, local, reach, Direction::SendReceive)
+}
+
+fn towards(
+    caller: &Negotiation,
+    callee: &mut Negotiation,
+    local: MediaAddress,
+    reach: Reach,
+    direction: Direction,
+) -> Result<Bytes, Refusal> {
     if !callee.is_stable() {
         return Err(Refusal::PENDING);
     }
@@ -29,7 +50,6 @@ pub fn offer(
     if wanted.is_empty() {
         return Err(Refusal::NO_COMMON_CODEC);
     }
-    let direction = remote.direction;
     let times = (remote.ptime_ms, remote.maxptime_ms);
     let events = remote.events.clone();
     Ok(make(callee, local, wanted, events, direction, times))

@@ -16,6 +16,17 @@ pub struct Event {
 }
 
 impl Event {
+    /// A package without parameters.
+    pub fn new(package: &str) -> Event {
+        Event { package: Bytes::copy_from_slice(package.as_bytes()), params: Params::default() }
+    }
+
+    /// With an `id`.
+    #[must_use]
+    pub fn with_id(self, id: &str) -> Event {
+        Event { params: self.params.with("id", Some(id.as_bytes())), ..self }
+    }
+
     /// The `id` that tells subscriptions of one package apart.
     pub fn id(&self) -> Option<Bytes> {
         self.params.value("id")
@@ -46,6 +57,18 @@ pub struct SubscriptionState {
 }
 
 impl SubscriptionState {
+    /// A subscription that holds for so many seconds more.
+    pub fn active(expires: u32) -> SubscriptionState {
+        let params = Params::default().with("expires", Some(expires.to_string().as_bytes()));
+        SubscriptionState { state: Bytes::from_static(b"active"), params }
+    }
+
+    /// One that has ended, and why (RFC 6665 §4.1.3).
+    pub fn terminated(reason: &str) -> SubscriptionState {
+        let params = Params::default().with("reason", Some(reason.as_bytes()));
+        SubscriptionState { state: Bytes::from_static(b"terminated"), params }
+    }
+
     /// Whether the subscription has ended.
     pub fn is_terminated(&self) -> bool {
         self.state.eq_ignore_ascii_case(b"terminated")

@@ -1,6 +1,5 @@
 //! RFC 3261 §12, rule by rule.
 
 mod order;
-mod subscription;
 mod uac;
 mod uas;

@@ -16,6 +16,8 @@ use crate::verdict::Ending;
 pub(super) struct Alone {
     /// An offer of ours that waits for its answer in the ACK.
     pub(super) offered: bool,
+    /// An offer of ours that is on its way as a re-INVITE.
+    pub(super) request: Option<RequestKey>,
 }
 
 /// Two sides talk.
@@ -35,11 +37,15 @@ impl Bridged {
 impl Call {
     /// A request inside a dialog of this call.
     pub(super) fn request(&mut self, cx: &mut Context<'_>, server: ServerId, dialog: DialogId, request: &Request) {
+        if self.is_transferor(dialog) {
+            return self.transferor_request(cx, server, request);
+        }
         let Some(side) = self.side(dialog) else {
             cx.respond(server, Reply::new(481));
             return;
         };
         match request.method() {
+            Method::Refer => self.refer(cx, side, server, request),
             Method::Invite => self.reinvite(cx, side, server, request),
             Method::Bye => self.bye(cx, side, server),
             method => cx.respond(server, answer::in_dialog(method)),
@@ -67,10 +73,9 @@ impl Call {
 
     fn bye(&mut self, cx: &mut Context<'_>, side: Side, server: ServerId) {
         cx.respond(server, Reply::new(200));
-        let by = match side {
-            Side::Caller => HangupBy::Caller,
-            Side::Callee => HangupBy::Callee,
-        };
+        // The words of the history: after a transfer the side that counts as the caller may have been called.
+        let called = self.leg_of(side).is_some_and(|leg| !leg.is_caller);
+        let by = if called { HangupBy::Callee } else { HangupBy::Caller };
         let ending = match self.caller.state {
             // RFC 3261 §15 lets a caller end an early dialog with BYE: the INVITE is then answered as after a CANCEL.
             CallerState::Invited { .. } => Ending::Cancelled,
@@ -90,7 +95,8 @@ impl Call {
         match &self.stage {
             Stage::Ringing(_) => self.branch_response(cx, request, dialog, response),
             Stage::Bridged(_) => self.reinvite_response(cx, request, response),
-            Stage::Idle | Stage::Opening(_) | Stage::Alone(_) | Stage::Ending(_) | Stage::Over => {}
+            Stage::Alone(_) => self.alone_response(cx, request, response),
+            Stage::Idle | Stage::Opening(_) | Stage::Ending(_) | Stage::Over => {}
         }
     }
 
@@ -99,8 +105,30 @@ impl Call {
         match &self.stage {
             Stage::Ringing(_) => self.branch_failed(cx, request, why),
             Stage::Bridged(_) => self.reinvite_failed(cx, request, why),
+            Stage::Alone(Alone { request: Some(waiting), .. }) if *waiting == request => {
+                self.end(cx, Ending::PeerVanished);
+            }
             Stage::Idle | Stage::Opening(_) | Stage::Alone(_) | Stage::Ending(_) | Stage::Over => {}
         }
+    }
+
+    /// What somebody who was transferred to us says to our description.
+    fn alone_response(&mut self, cx: &mut Context<'_>, request: RequestKey, response: &Response) {
+        let Stage::Alone(alone) = &mut self.stage else { return };
+        if response.code() < 200 || alone.request.take_if(|waiting| *waiting == request).is_none() {
+            return;
+        }
+        cx.effects.push(Effect::Release { request });
+        let negotiation = &mut self.caller.end.negotiation;
+        if response.code() < 300 {
+            cx.effects.push(Effect::Ack { dialog: self.caller.end.dialog });
+            if negotiation.remote_answer(&response.body()).is_err() {
+                return self.end(cx, Ending::NoCommonCodec);
+            }
+        } else {
+            negotiation.rollback();
+        }
+        self.rejoin(cx);
     }
 
     /// A 2xx of ours was never acknowledged: that side is not there (RFC 3261 §13.3.1.4).
@@ -119,9 +147,9 @@ impl Call {
             Fact::Silent { leg, for_ms, .. } => self.silent(cx, leg, for_ms),
             // Which key it was stays unwritten: people type the secrets of others' machines into calls.
             Fact::Digit { leg, .. } => {
-                self.record.event(cx, CallEventKind::Digit, Some(format!("from the {}", name(leg))));
+                self.record.event(cx, CallEventKind::Digit, Some(format!("from the {}", self.name(leg))));
             }
-            Fact::PlaybackEnded { leg: Leg::CALLER, .. } => self.advance(cx, Event::PlaybackEnded),
+            Fact::PlaybackEnded { leg, .. } if leg == self.caller.end.ports => self.advance(cx, Event::PlaybackEnded),
             Fact::PlaybackEnded { .. } | Fact::Connected { .. } | Fact::Stats { .. } => {}
         }
     }
@@ -136,13 +164,13 @@ impl Call {
         if held {
             return;
         }
-        let detail = format!("no audio from the {} for {for_ms} ms", name(leg));
+        let detail = format!("no audio from the {} for {for_ms} ms", self.name(leg));
         self.record.event(cx, CallEventKind::Silent, Some(detail));
         self.end(cx, Ending::PeerVanished);
     }
-}
 
-/// The leg in a sentence.
-fn name(leg: Leg) -> &'static str {
-    if leg == Leg::CALLER { "caller" } else { "callee" }
+    /// The leg in a sentence.
+    fn name(&self, leg: Leg) -> &'static str {
+        if leg == self.caller.end.ports { "caller" } else { "callee" }
+    }
 }

@@ -3,14 +3,16 @@
 use std::net::{IpAddr, SocketAddr};
 
 use domain::CallLeg;
-use media::{MediaAddress, Negotiation};
+use media::{Leg, MediaAddress, Negotiation};
 use sip::header::NameAddr;
 use sip::{DialogId, Flow, ServerId, Uri};
 
 use super::effect::RequestKey;
+use crate::limits;
 use crate::registrar::Binding;
 
 /// The far end of a dialog.
+#[derive(Clone)]
 pub(super) struct End {
     /// Its dialog.
     pub(super) dialog: DialogId,
@@ -18,9 +20,11 @@ pub(super) struct End {
     pub(super) flow: Flow,
     /// What it and we have told each other about media.
     pub(super) negotiation: Negotiation,
+    /// Which pair of the session's ports faces it. Who takes somebody's place takes over its ports.
+    pub(super) ports: Leg,
 }
 
-/// The side that called.
+/// The side that called, or that stayed when the one who called was transferred away.
 pub(super) struct Caller {
     pub(super) end: End,
     /// How far its INVITE has come.
@@ -29,6 +33,8 @@ pub(super) struct Caller {
     pub(super) leg: CallLeg,
     /// The From that others see.
     pub(super) shown: NameAddr,
+    /// Number of its extension, by whose rights it dials.
+    pub(super) number: String,
     /// Main domain of its tenant: the host part of the To that others see.
     pub(super) domain: String,
     /// Hops its INVITE has left.
@@ -56,12 +62,19 @@ pub(super) struct Target {
     pub(super) flow: Flow,
     /// The proxies on the way (RFC 3327).
     pub(super) path: Vec<NameAddr>,
+    /// Number of its extension.
+    pub(super) number: String,
 }
 
 impl Target {
     /// The phone behind a binding.
     pub(super) fn of(binding: &Binding) -> Option<Self> {
-        Some(Self { uri: binding.target().ok()?, flow: *binding.flow(), path: binding.path() })
+        Some(Self {
+            uri: binding.target().ok()?,
+            flow: *binding.flow(),
+            path: binding.path(),
+            number: binding.registration().extension.clone(),
+        })
     }
 }
 
@@ -75,6 +88,10 @@ pub(super) struct Branch {
     pub(super) negotiation: Negotiation,
     /// Its row of the history.
     pub(super) leg: CallLeg,
+    /// Number of its extension.
+    pub(super) number: String,
+    /// Its early dialogs: several when a proxy behind it forks.
+    pub(super) dialogs: Vec<DialogId>,
 }
 
 /// The side that was called and has answered.
@@ -82,6 +99,37 @@ pub(super) struct Callee {
     pub(super) end: End,
     /// Its row of the history.
     pub(super) leg: CallLeg,
+    /// Who others see that it is.
+    pub(super) shown: NameAddr,
+    /// Number of its extension.
+    pub(super) number: String,
+}
+
+impl Caller {
+    /// Somebody who has answered, and now takes the caller's place.
+    pub(super) fn of(callee: Callee, domain: String) -> Self {
+        let Callee { end, leg, shown, number } = callee;
+        Self { end, state: CallerState::Answered, leg, shown, number, domain, max_forwards: limits::MAX_FORWARDS }
+    }
+
+    /// The same, when it becomes the other side of somebody else's call.
+    pub(super) fn into_callee(self) -> Callee {
+        Callee { end: self.end, leg: self.leg, shown: self.shown, number: self.number }
+    }
+
+    pub(super) fn is_answered(&self) -> bool {
+        matches!(self.state, CallerState::Answered)
+    }
+}
+
+/// Somebody who is not named to others (RFC 3323 §4.1.1.3).
+pub(super) fn anonymous() -> NameAddr {
+    NameAddr::new(Uri::sip(Some("anonymous"), "anonymous.invalid", None)).with_display(b"Anonymous")
+}
+
+/// The pair of ports opposite to one.
+pub(super) fn opposite(ports: Leg) -> Leg {
+    if ports == Leg::CALLER { Leg::CALLEE } else { Leg::CALLER }
 }
 
 /// The ports of a call.

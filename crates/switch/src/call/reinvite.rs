@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use domain::CallEventKind;
-use media::{Command, Leg, Plan, Reach, plan};
+use media::{Command, Plan, Reach, plan};
 use sip::{DialogId, Failure, Method, Reply, Request, Response, ServerId};
 
 use super::answered::{Alone, Bridged};
@@ -38,6 +38,8 @@ pub(super) enum Exchange {
     Restoring { from: Side, request: RequestKey, give_up_at: Instant },
     /// A side was sent our offer; its ACK brings the answer.
     Offered { side: Side },
+    /// `from` is new to the call: the other side is being told what it looks like. With `again`, `from` is told of the other next.
+    Turning { from: Side, again: bool, request: RequestKey, give_up_at: Instant },
 }
 
 impl Exchange {
@@ -46,7 +48,8 @@ impl Exchange {
         match self {
             Self::Passing { request, from, .. }
             | Self::Withdrawn { request, from }
-            | Self::Restoring { request, from, .. } => Some((*request, *from)),
+            | Self::Restoring { request, from, .. }
+            | Self::Turning { request, from, .. } => Some((*request, *from)),
             Self::Offered { .. } => None,
         }
     }
@@ -54,14 +57,16 @@ impl Exchange {
     /// When patience ends. A withdrawn offer and an ACK have their ends in the endpoint.
     pub(super) fn give_up_at(&self) -> Option<Instant> {
         match self {
-            Self::Passing { give_up_at, .. } | Self::Restoring { give_up_at, .. } => Some(*give_up_at),
+            Self::Passing { give_up_at, .. }
+            | Self::Restoring { give_up_at, .. }
+            | Self::Turning { give_up_at, .. } => Some(*give_up_at),
             Self::Withdrawn { .. } | Self::Offered { .. } => None,
         }
     }
 }
 
 /// The side that sent an offer, and the other one.
-fn ends<'a>(caller: &'a mut Caller, bridged: &'a mut Bridged, from: Side) -> (&'a mut End, &'a mut End) {
+pub(super) fn ends<'a>(caller: &'a mut Caller, bridged: &'a mut Bridged, from: Side) -> (&'a mut End, &'a mut End) {
     match from {
         Side::Caller => (&mut caller.end, &mut bridged.callee.end),
         Side::Callee => (&mut bridged.callee.end, &mut caller.end),
@@ -69,15 +74,7 @@ fn ends<'a>(caller: &'a mut Caller, bridged: &'a mut Bridged, from: Side) -> (&'
 }
 
 impl Side {
-    /// The leg of the media session.
-    fn leg(self) -> Leg {
-        match self {
-            Self::Caller => Leg::CALLER,
-            Self::Callee => Leg::CALLEE,
-        }
-    }
-
-    fn other(self) -> Side {
+    pub(super) fn other(self) -> Side {
         match self {
             Self::Caller => Self::Callee,
             Self::Callee => Self::Caller,
@@ -93,7 +90,7 @@ impl Call {
             Stage::Bridged(bridged) if bridged.exchange.is_some() => Err(REQUEST_PENDING),
             Stage::Bridged(_) if body.is_empty() => self.offer_again(cx, side, server),
             Stage::Bridged(_) => self.pass_on(cx, side, server, &body),
-            Stage::Alone(Alone { offered: true }) => Err(REQUEST_PENDING),
+            Stage::Alone(Alone { offered: true, .. } | Alone { request: Some(_), .. }) => Err(REQUEST_PENDING),
             Stage::Alone(_) => self.change_alone(cx, server, &body),
             Stage::Idle | Stage::Opening(_) | Stage::Ringing(_) | Stage::Ending(_) | Stage::Over => {
                 Err(REQUEST_PENDING)
@@ -109,7 +106,7 @@ impl Call {
         let request = self.request_key();
         let Stage::Bridged(bridged) = &mut self.stage else { return Err(NOT_ACCEPTABLE) };
         let (sender, other) = ends(&mut self.caller, bridged, from);
-        let address = self.media.address(from.other().leg(), &other.flow, cx.settings.rtp_advertised);
+        let address = self.media.address(other.ports, &other.flow, cx.settings.rtp_advertised);
         let address = address.ok_or(NOT_ACCEPTABLE)?;
         let was_held = sender.negotiation.remote_hold();
         sender.negotiation.remote_offer(body).map_err(|refusal| refusal.code)?;
@@ -128,7 +125,8 @@ impl Call {
     fn offer_again(&mut self, cx: &mut Context<'_>, side: Side, server: ServerId) -> Result<(), u16> {
         let Stage::Bridged(bridged) = &mut self.stage else { return Err(NOT_ACCEPTABLE) };
         let (asking, other) = ends(&mut self.caller, bridged, side);
-        let address = self.media.address(side.leg(), &asking.flow, cx.settings.rtp_advertised).ok_or(NOT_ACCEPTABLE)?;
+        let address =
+            self.media.address(asking.ports, &asking.flow, cx.settings.rtp_advertised).ok_or(NOT_ACCEPTABLE)?;
         let offer = plan::offer(&other.negotiation, &mut asking.negotiation, address, Reach::Single)
             .map_err(|refusal| refusal.code)?;
         cx.respond(server, ok(sdp(offer)));
@@ -138,12 +136,12 @@ impl Call {
 
     /// The caller changes a session that ends here.
     fn change_alone(&mut self, cx: &mut Context<'_>, server: ServerId, body: &Bytes) -> Result<(), u16> {
-        let address = self.address(cx, Leg::CALLER).ok_or(NOT_ACCEPTABLE)?;
+        let address = self.address(cx).ok_or(NOT_ACCEPTABLE)?;
         let negotiation = &mut self.caller.end.negotiation;
         if body.is_empty() {
             let offer = plan::propose(negotiation, address).map_err(|refusal| refusal.code)?;
             cx.respond(server, ok(sdp(offer)));
-            self.stage = Stage::Alone(Alone { offered: true });
+            self.stage = Stage::Alone(Alone { offered: true, request: None });
             return Ok(());
         }
         let was_held = negotiation.remote_hold();
@@ -152,7 +150,7 @@ impl Call {
             self.caller.end.negotiation.rollback();
             refusal.code
         })?;
-        self.apply(cx, plan);
+        self.apply(cx, plan.from_leg(self.caller.end.ports));
         cx.respond(server, ok(sdp(answer)));
         self.note_hold(cx, Side::Caller, was_held);
         Ok(())
@@ -197,18 +195,19 @@ impl Call {
         match exchange {
             Exchange::Passing { from, server, was_held, .. } => {
                 let (sender, other) = ends(&mut self.caller, bridged, from);
-                let address = self.media.address(from.leg(), &sender.flow, cx.settings.rtp_advertised);
+                let address = self.media.address(sender.ports, &sender.flow, cx.settings.rtp_advertised);
                 let joined = address.map(|address| plan::answer(&mut sender.negotiation, &other.negotiation, address));
                 let Some(Ok((answer, plan))) = joined else {
                     bridged.exchange = Some(exchange);
                     return self.end(cx, Ending::NoCommonCodec);
                 };
-                let plan = if from == Side::Caller { plan } else { plan.swap() };
+                let plan = plan.from_leg(sender.ports);
                 self.apply(cx, plan);
                 cx.respond(server, ok(sdp(answer)));
                 self.note_hold(cx, from, was_held);
             }
             Exchange::Withdrawn { from, .. } => self.restore(cx, from),
+            Exchange::Turning { from, again, .. } => self.turned(cx, from, again),
             Exchange::Restoring { .. } | Exchange::Offered { .. } => self.rejoin(cx),
         }
     }
@@ -224,6 +223,9 @@ impl Call {
             // A challenge or a redirection is meant for us, not for the one who asked.
             let code = if matches!(code, 300..=399 | 401 | 407) { NOT_ACCEPTABLE } else { code };
             cx.respond(*server, Reply::new(code));
+        }
+        if let Exchange::Turning { from, again, .. } = exchange {
+            self.turned(cx, *from, *again);
         }
     }
 
@@ -270,7 +272,7 @@ impl Call {
                 cx.respond(server, Reply::new(SERVER_TIMEOUT));
                 self.withdraw_change(cx);
             }
-            Some(Exchange::Restoring { .. }) => self.end(cx, Ending::PeerVanished),
+            Some(Exchange::Restoring { .. } | Exchange::Turning { .. }) => self.end(cx, Ending::PeerVanished),
             Some(Exchange::Withdrawn { .. } | Exchange::Offered { .. }) | None => {}
         }
     }
@@ -280,7 +282,7 @@ impl Call {
         let request = self.request_key();
         let Stage::Bridged(bridged) = &mut self.stage else { return };
         let (sender, other) = ends(&mut self.caller, bridged, from);
-        let Some(address) = self.media.address(from.other().leg(), &other.flow, cx.settings.rtp_advertised) else {
+        let Some(address) = self.media.address(other.ports, &other.flow, cx.settings.rtp_advertised) else {
             return;
         };
         if let Ok(offer) = plan::offer(&sender.negotiation, &mut other.negotiation, address, Reach::Single) {
@@ -321,16 +323,16 @@ impl Call {
     }
 
     /// Carries out what both sides stand agreed on.
-    fn rejoin(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn rejoin(&mut self, cx: &mut Context<'_>) {
         let plan = match &self.stage {
             Stage::Bridged(bridged) => plan::again(&self.caller.end.negotiation, &bridged.callee.end.negotiation).ok(),
             _ => self
-                .address(cx, Leg::CALLER)
+                .address(cx)
                 .and_then(|address| plan::terminate(&mut self.caller.end.negotiation, address).ok())
                 .map(|(_, plan)| plan),
         };
         if let Some(plan) = plan {
-            self.apply(cx, plan);
+            self.apply(cx, plan.from_leg(self.caller.end.ports));
         }
     }
 
@@ -356,6 +358,6 @@ impl Call {
 }
 
 /// A re-INVITE of ours.
-fn invite(request: RequestKey, dialog: DialogId, offer: Bytes) -> Effect {
+pub(super) fn invite(request: RequestKey, dialog: DialogId, offer: Bytes) -> Effect {
     Effect::InDialog { request, dialog, method: Method::Invite, headers: Vec::new(), body: sdp(offer) }
 }

@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use domain::CallLeg;
-use media::{Leg, Negotiation, Plan, Reach, plan};
+use media::{Negotiation, Plan, Reach, plan};
 use sip::header::NameAddr;
 use sip::{ContactPolicy, DialogId, Failure, Method, Name, OutgoingRequest, Reply, Response, Uri};
 
 use super::answered::Bridged;
 use super::effect::{Context, Effect, RequestKey, SDP, sdp};
 use super::identity::identity_headers;
-use super::leg::{Branch, Callee, CallerState, End, Target};
+use super::leg::{Branch, Callee, Caller, CallerState, End, Media, Target, anonymous, opposite};
 use super::record::{description, text, write_leg};
 use super::reinvite::Exchange;
 use super::setup::is_late;
@@ -33,6 +33,13 @@ pub(super) struct Ringing {
     /// The last provisional status the caller got.
     told: u16,
     pub(super) give_up_at: Instant,
+}
+
+impl Ringing {
+    /// Whether a phone that rings is behind a dialog.
+    pub(super) fn rings(&self, dialog: DialogId) -> bool {
+        self.branches.iter().any(|branch| branch.dialogs.contains(&dialog))
+    }
 }
 
 impl Call {
@@ -62,10 +69,13 @@ impl Call {
 
     /// Calls one phone. Only what is named here goes to it: nothing of the caller's own headers travels on.
     fn branch(&mut self, cx: &mut Context<'_>, target: Target, reach: Reach) -> Result<Branch, Ending> {
-        let address =
-            self.media.address(Leg::CALLEE, &target.flow, cx.settings.rtp_advertised).ok_or(Ending::MediaFailure)?;
+        let ports = opposite(self.caller.end.ports);
+        let address = self.media.address(ports, &target.flow, cx.settings.rtp_advertised);
+        let address = address.ok_or(Ending::MediaFailure)?;
         let mut negotiation = Negotiation::new(cx.ids.number(), Some(target.flow.remote.ip()));
-        let offer = if is_late(&self.caller.end.negotiation) {
+        let offer = if self.caller.is_answered() {
+            plan::invite(&self.caller.end.negotiation, &mut negotiation, address, reach)
+        } else if is_late(&self.caller.end.negotiation) {
             plan::propose(&mut negotiation, address)
         } else {
             plan::offer(&self.caller.end.negotiation, &mut negotiation, address, reach)
@@ -77,7 +87,7 @@ impl Call {
         leg.sip_call_id = cx.ids.call_id();
         self.record.row_mut().callee_ip = leg.remote_ip;
         let caller = &self.caller;
-        let dialed = self.record.row().dialed_number.as_deref();
+        let dialed = self.dialed();
         let outgoing = OutgoingRequest {
             method: Method::Invite,
             uri: target.uri,
@@ -92,7 +102,7 @@ impl Call {
         };
         let request = self.request_key();
         cx.effects.push(Effect::Invite { request, outgoing: Box::new(outgoing) });
-        Ok(Branch { request, flow: target.flow, negotiation, leg })
+        Ok(Branch { request, flow: target.flow, negotiation, leg, number: target.number, dialogs: Vec::new() })
     }
 
     /// An answer of a phone that is being called.
@@ -105,6 +115,7 @@ impl Call {
     ) {
         let Stage::Ringing(ringing) = &mut self.stage else { return };
         let Some(branch) = ringing.branches.iter_mut().find(|branch| branch.request == request) else { return };
+        branch.dialogs.extend(dialog.filter(|dialog| !branch.dialogs.contains(dialog)));
         if branch.leg.user_agent.is_none() {
             let agent = response.headers().get(&Name::UserAgent).or_else(|| response.headers().get(&Name::Server));
             branch.leg.user_agent = agent.map(|value| text(&value));
@@ -137,7 +148,12 @@ impl Call {
         response: &Response,
     ) {
         let Stage::Ringing(ringing) = &mut self.stage else { return };
-        let CallerState::Invited { server } = self.caller.state else { return };
+        let CallerState::Invited { server } = self.caller.state else {
+            if std::mem::replace(&mut ringing.told, response.code()) != response.code() {
+                self.transfer_rings(cx, response.code());
+            }
+            return;
+        };
         let Some(branch) = ringing.branches.iter_mut().find(|branch| branch.request == request) else { return };
         let body = response.body();
         let may_be_heard = ringing.heard.is_none() || ringing.heard == dialog;
@@ -149,7 +165,7 @@ impl Call {
             && !late
             && branch.negotiation.remote_answer(&body).is_ok()
         {
-            let address = self.media.address(Leg::CALLER, &self.caller.end.flow, cx.settings.rtp_advertised);
+            let address = self.media.address(self.caller.end.ports, &self.caller.end.flow, cx.settings.rtp_advertised);
             let joined =
                 address.map(|address| plan::answer(&mut self.caller.end.negotiation, &branch.negotiation, address));
             if let Some(Ok(joined)) = joined {
@@ -178,7 +194,7 @@ impl Call {
     fn chosen(&mut self, cx: &mut Context<'_>, request: RequestKey, dialog: DialogId, body: &Bytes) {
         cx.effects.push(Effect::Ack { dialog });
         match self.join(cx, request, dialog, body) {
-            Ok((answer, plan)) => self.bridge(cx, request, dialog, body, answer, plan),
+            Ok(described) => self.bridge(cx, request, dialog, body, described),
             Err(ending) => {
                 cx.effects.push(Effect::Bye { dialog, reason: None });
                 self.refused(cx, request, Some(200), ending);
@@ -193,7 +209,7 @@ impl Call {
         request: RequestKey,
         dialog: DialogId,
         body: &Bytes,
-    ) -> Result<(Bytes, Option<Plan>), Ending> {
+    ) -> Result<Described, Ending> {
         let Stage::Ringing(ringing) = &mut self.stage else { return Err(Ending::SystemError) };
         let heard = ringing.heard == Some(dialog);
         let branch = ringing.branches.iter_mut().find(|branch| branch.request == request).ok_or(Ending::SystemError)?;
@@ -203,17 +219,12 @@ impl Call {
             Err(_) => return Err(Ending::NoCommonCodec),
             Ok(()) => {}
         }
-        let address = self
-            .media
-            .address(Leg::CALLER, &self.caller.end.flow, cx.settings.rtp_advertised)
-            .ok_or(Ending::MediaFailure)?;
-        let caller = &mut self.caller.end.negotiation;
-        let described = if is_late(caller) {
-            plan::offer(&branch.negotiation, caller, address, Reach::Single).map(|offer| (offer, None))
-        } else {
-            plan::answer(caller, &branch.negotiation, address).map(|(answer, plan)| (answer, Some(plan)))
-        };
-        described.map_err(|refusal| Ending::Offer(refusal.code))
+        describe(&mut self.caller, &self.media, cx, &branch.negotiation)
+    }
+
+    /// What the caller's 200 says of a phone that takes the call.
+    pub(super) fn describe_to_caller(&mut self, cx: &Context<'_>, called: &Negotiation) -> Result<Described, Ending> {
+        describe(&mut self.caller, &self.media, cx, called)
     }
 
     fn bridge(
@@ -222,12 +233,11 @@ impl Call {
         request: RequestKey,
         dialog: DialogId,
         body: &Bytes,
-        answer: Bytes,
-        plan: Option<Plan>,
+        described: Described,
     ) {
         let Stage::Ringing(mut ringing) = std::mem::replace(&mut self.stage, Stage::Idle) else { return };
         let Some(index) = ringing.branches.iter().position(|branch| branch.request == request) else { return };
-        let Branch { flow, negotiation, mut leg, .. } = ringing.branches.swap_remove(index);
+        let Branch { flow, negotiation, mut leg, number, .. } = ringing.branches.swap_remove(index);
         // From here on a further 200 of the same INVITE belongs to nobody, and is acknowledged and ended as such.
         cx.effects.push(Effect::Release { request });
         for other in ringing.branches {
@@ -236,16 +246,31 @@ impl Call {
         leg.answer_time = Some(cx.at);
         leg.sip_response_code = Some(200);
         let row = self.record.row_mut();
-        row.callee_ip = leg.remote_ip;
         row.callee_user_agent.clone_from(&leg.user_agent);
         if !body.is_empty() {
             row.callee_sdp = description(body);
         }
+        let ports = opposite(self.caller.end.ports);
+        let shown = self.called.clone().unwrap_or_else(anonymous);
+        let callee = Callee { end: End { dialog, flow, negotiation, ports }, leg, shown, number };
+        self.connect(cx, callee, described);
+    }
+
+    /// The caller and the one who has taken the call talk.
+    pub(super) fn connect(&mut self, cx: &mut Context<'_>, callee: Callee, described: Described) {
+        self.record.row_mut().callee_ip = callee.leg.remote_ip;
+        let Described { body, plan } = described;
+        let answered = self.caller.is_answered();
         // Without a plan the body of the 200 is our offer, and the ACK completes it.
-        let exchange = plan.is_none().then_some(Exchange::Offered { side: Side::Caller });
-        self.accept(cx, answer, plan);
-        let callee = Callee { end: End { dialog, flow, negotiation }, leg };
+        let exchange = (plan.is_none() && !answered).then_some(Exchange::Offered { side: Side::Caller });
+        if let Some(body) = body {
+            self.accept(cx, body, plan);
+        }
         self.enter(cx, Stage::Bridged(Box::new(Bridged { callee, exchange })));
+        if answered {
+            self.transfer_done(cx);
+            self.turn(cx, Side::Callee, false);
+        }
         self.advance(cx, Event::Bridged);
     }
 
@@ -289,15 +314,43 @@ impl Call {
 
     /// Withdraws what still rings; says what the best of the refusals so far was.
     pub(super) fn stop_ringing(&mut self, cx: &mut Context<'_>) -> Option<Ending> {
+        self.stop_ringing_for(cx, None)
+    }
+
+    /// The same, with the reason that the phones are told.
+    pub(super) fn stop_ringing_for(&mut self, cx: &mut Context<'_>, why: Option<Ending>) -> Option<Ending> {
         if !matches!(self.stage, Stage::Ringing(_)) {
             return None;
         }
         let Stage::Ringing(ringing) = std::mem::replace(&mut self.stage, Stage::Idle) else { return None };
         for branch in ringing.branches {
-            withdraw(cx, branch, None);
+            withdraw(cx, branch, why);
         }
         ringing.best
     }
+}
+
+/// What is said to a caller of the one who takes its call. Nothing to one who was answered before: it is told by re-INVITE.
+pub(super) struct Described {
+    body: Option<Bytes>,
+    /// Absent while our offer waits for its answer.
+    plan: Option<Plan>,
+}
+
+fn describe(caller: &mut Caller, media: &Media, cx: &Context<'_>, called: &Negotiation) -> Result<Described, Ending> {
+    if caller.is_answered() {
+        return Ok(Described { body: None, plan: None });
+    }
+    let End { negotiation, flow, ports, .. } = &mut caller.end;
+    let address = media.address(*ports, flow, cx.settings.rtp_advertised).ok_or(Ending::MediaFailure)?;
+    let described = if is_late(negotiation) {
+        plan::offer(called, negotiation, address, Reach::Single)
+            .map(|offer| Described { body: Some(offer), plan: None })
+    } else {
+        plan::answer(negotiation, called, address)
+            .map(|(answer, plan)| Described { body: Some(answer), plan: Some(plan.from_leg(*ports)) })
+    };
+    described.map_err(|refusal| Ending::Offer(refusal.code))
 }
 
 /// How long phones of this tenant ring.

@@ -61,10 +61,11 @@ impl Call {
         let offer = if body.is_empty() { Ok(()) } else { negotiation.remote_offer(&body) };
         let domain = domain_of(cx.snapshot());
         let caller = Caller {
-            end: End { dialog: setup.dialog, flow: setup.flow, negotiation },
+            end: End { dialog: setup.dialog, flow: setup.flow, negotiation, ports: media::Leg::CALLER },
             state: CallerState::Invited { server: setup.server },
             leg,
             shown: shown(setup, extension, &domain),
+            number: setup.identity.extension.clone(),
             domain,
             max_forwards: setup.request.max_forwards().unwrap_or(limits::MAX_FORWARDS).min(limits::MAX_FORWARDS),
         };
@@ -81,6 +82,8 @@ impl Call {
             next_request: 0,
             since: cx.at,
             offer,
+            transfer: None,
+            referred: false,
         }
     }
 
@@ -119,13 +122,15 @@ impl Call {
     }
 
     /// Goes on with the next dialplan row; without one, or once the caller has been answered, the call ends.
-    fn follow(&mut self, cx: &mut Context<'_>, ending: Ending) -> Option<Event> {
-        let waiting = matches!(self.caller.state, CallerState::Invited { .. });
+    pub(super) fn follow(&mut self, cx: &mut Context<'_>, ending: Ending) -> Option<Event> {
+        let waiting = matches!(self.caller.state, CallerState::Invited { .. }) || self.transfer.is_some();
         let Some(action) = self.actions.pop_front().filter(|_| waiting) else {
-            self.end(cx, ending);
+            if !self.transfer_failed(cx, ending) {
+                self.end(cx, ending);
+            }
             return None;
         };
-        let dialed = self.record.row().dialed_number.clone().unwrap_or_default();
+        let dialed = self.dialed().unwrap_or_default().to_owned();
         self.feature = Some(feature::feature(&action, &dialed));
         Some(Event::Entered)
     }
@@ -138,11 +143,11 @@ impl Call {
             }
             Verb::Answer => self.with_media(cx, Then::Answer),
             Verb::Play(source) => {
-                cx.media(Command::Play { session: self.key.session(), leg: media::Leg::CALLER, source });
+                cx.media(Command::Play { session: self.key.session(), leg: self.caller.end.ports, source });
                 Ok(())
             }
             Verb::Echo => {
-                cx.media(Command::Echo { session: self.key.session(), leg: media::Leg::CALLER });
+                cx.media(Command::Echo { session: self.key.session(), leg: self.caller.end.ports });
                 Ok(())
             }
         }
@@ -215,14 +220,17 @@ impl Call {
         }
     }
 
-    /// What the description for a leg names.
-    pub(super) fn address(&self, cx: &Context<'_>, leg: media::Leg) -> Option<MediaAddress> {
-        self.media.address(leg, &self.caller.end.flow, cx.settings.rtp_advertised)
+    /// What the description for the caller names.
+    pub(super) fn address(&self, cx: &Context<'_>) -> Option<MediaAddress> {
+        self.media.address(self.caller.end.ports, &self.caller.end.flow, cx.settings.rtp_advertised)
     }
 
     /// Answers the caller on our own behalf.
     fn answer_alone(&mut self, cx: &mut Context<'_>) -> Result<(), Ending> {
-        let address = self.address(cx, media::Leg::CALLER).ok_or(Ending::MediaFailure)?;
+        if self.caller.is_answered() {
+            return self.alone_again(cx);
+        }
+        let address = self.address(cx).ok_or(Ending::MediaFailure)?;
         let negotiation = &mut self.caller.end.negotiation;
         let offered = is_late(negotiation);
         let described = if offered {
@@ -232,7 +240,20 @@ impl Call {
         };
         let (body, plan) = described.map_err(|refusal| Ending::Offer(refusal.code))?;
         self.accept(cx, body, plan);
-        self.enter(cx, Stage::Alone(Alone { offered }));
+        self.enter(cx, Stage::Alone(Alone { offered, request: None }));
+        self.advance(cx, Event::Answered);
+        Ok(())
+    }
+
+    /// Somebody who was transferred to us hears us: it is offered our own description, whatever hold it was on.
+    fn alone_again(&mut self, cx: &mut Context<'_>) -> Result<(), Ending> {
+        let address = self.address(cx).ok_or(Ending::MediaFailure)?;
+        let offer = plan::propose(&mut self.caller.end.negotiation, address);
+        let offer = offer.map_err(|refusal| Ending::Offer(refusal.code))?;
+        let request = self.request_key();
+        cx.effects.push(super::reinvite::invite(request, self.caller.end.dialog, offer));
+        self.enter(cx, Stage::Alone(Alone { offered: false, request: Some(request) }));
+        self.transfer_done(cx);
         self.advance(cx, Event::Answered);
         Ok(())
     }
@@ -285,10 +306,10 @@ fn row(cx: &mut Context<'_>, setup: &Setup<'_>, extension: Option<&Extension>) -
 
 /// The caller as others see it: the extension that was authenticated, never what the phone claims; and nobody when the phone
 /// asks for that by an anonymous From (RFC 3323 §4.1.1.3).
-fn shown(setup: &Setup<'_>, extension: Option<&Extension>, domain: &str) -> NameAddr {
+pub(super) fn shown(setup: &Setup<'_>, extension: Option<&Extension>, domain: &str) -> NameAddr {
     let from = setup.request.from().ok();
     if from.is_some_and(|from| from.uri.user().as_deref() == Some(b"anonymous")) {
-        return NameAddr::new(Uri::sip(Some("anonymous"), "anonymous.invalid", None)).with_display(b"Anonymous");
+        return super::leg::anonymous();
     }
     let shown = NameAddr::new(Uri::sip(Some(&setup.identity.extension), domain, None));
     match extension.and_then(|extension| extension.display_name.as_ref()) {
@@ -297,6 +318,6 @@ fn shown(setup: &Setup<'_>, extension: Option<&Extension>, domain: &str) -> Name
     }
 }
 
-fn domain_of(tenant: Option<&domain::TenantSnapshot>) -> String {
+pub(super) fn domain_of(tenant: Option<&domain::TenantSnapshot>) -> String {
     tenant.map_or_else(|| "invalid".to_owned(), |snapshot| snapshot.tenant.domain.clone())
 }

@@ -40,6 +40,7 @@ impl Call {
         let verdict = ending.verdict();
         let mut legs = Vec::with_capacity(2);
         self.stop_ringing(cx);
+        self.drop_transfer(cx, ending);
         if let Stage::Bridged(bridged) = std::mem::replace(&mut self.stage, Stage::Idle) {
             if let Some(exchange) = bridged.exchange {
                 give_up_exchange(cx, &exchange);

@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use domain::{Action, TenantId};
 use media::Fact;
+use sip::header::Replaces;
 use sip::{ContactPolicy, DialogId, Event, Flow, Method, Reply, Request, Response, ServerId};
 
-use super::{Shard, answer};
+use super::{Shard, answer, transfer};
 use crate::admit::Identity;
-use crate::call::{Input, Setup};
+use crate::call::{CallKey, Input, Setup};
 use crate::limits;
 use crate::routing::{self, Route};
 use crate::verdict::Ending;
@@ -29,7 +30,7 @@ impl Shard {
             }
             Event::Request { id, request, flow, identity } => self.request(now, id, &request, flow, &identity),
             Event::InDialog { id, dialog, request, .. } => match self.calls.of_dialog(dialog) {
-                Some(key) => self.step(now, key, Input::Request { server: id, dialog, request }),
+                Some(key) => self.in_call(now, key, id, dialog, request),
                 None => self.respond(now, id, Reply::new(481)),
             },
             Event::Cancelled { id, dialog, .. } => {
@@ -59,6 +60,15 @@ impl Shard {
                     self.step(now, key, Input::Failed { request, why });
                 }
             }
+        }
+    }
+
+    /// A request in a dialog of a call.
+    fn in_call(&mut self, now: Instant, key: CallKey, server: ServerId, dialog: DialogId, request: Request) {
+        let refer = *request.method() == Method::Refer;
+        match refer.then(|| transfer::replaces_of_refer(&request)).flatten() {
+            Some(replaces) => self.attended(now, key, dialog, server, &request, &replaces),
+            None => self.step(now, key, Input::Request { server, dialog, request }),
         }
     }
 
@@ -106,6 +116,17 @@ impl Shard {
         identity: &Identity,
     ) {
         let number = request.uri().user_raw().and_then(routing::number_of_user);
+        let mut replaced = request.headers().typed_all::<Replaces>();
+        match (replaced.next(), replaced.next()) {
+            (None, _) => {}
+            (Some(Ok(replaces)), None) => {
+                let key = self.calls.fresh_key();
+                let setup = Setup { key, server, dialog, request, flow, identity, number };
+                return self.replace(now, &setup, &replaces);
+            }
+            // RFC 3891 §3: more than one, or one that cannot be read.
+            _ => return self.respond(now, server, Reply::new(400)),
+        }
         let route = self.route(identity, number.as_deref());
         let key = self.calls.fresh_key();
         let setup = Setup { key, server, dialog, request, flow, identity, number };

@@ -54,23 +54,41 @@ impl Shard {
         true
     }
 
-    /// One thing happens to one call. A panic ends that call and nothing else.
+    /// One thing happens to one call.
     pub(super) fn step(&mut self, now: Instant, key: CallKey, input: Input) {
-        let mut inputs = VecDeque::from([input]);
-        while let Some(input) = inputs.pop_front() {
-            let Some(tenant) = self.calls.tenant(key) else { return };
-            let Some(mut call) = self.calls.take(key) else { return };
-            let before = call.standing();
-            if let Input::Request { server, .. } = &input {
-                self.calls.owe(key, *server);
-            }
-            let effects = match self.guarded(now, key, tenant, |cx| call.handle(cx, input)) {
-                Some(((), effects)) => effects,
-                None => self.salvage(now, key, &mut call, before),
-            };
-            inputs.extend(self.perform(now, key, effects));
-            self.calls.put(key, call);
+        if let Input::Request { server, .. } = &input {
+            self.calls.owe(key, *server);
         }
+        self.run(now, key, |call, cx| call.handle(cx, input));
+    }
+
+    /// Something is done to one call, and then whatever comes of it. A panic ends that call and nothing else.
+    pub(super) fn run(&mut self, now: Instant, key: CallKey, work: impl FnOnce(&mut Call, &mut Context<'_>)) {
+        let Some(mut failures) = self.run_once(now, key, work) else { return };
+        while let Some(input) = failures.pop_front() {
+            match self.run_once(now, key, |call, cx| call.handle(cx, input)) {
+                Some(more) => failures.extend(more),
+                None => return,
+            }
+        }
+    }
+
+    fn run_once(
+        &mut self,
+        now: Instant,
+        key: CallKey,
+        work: impl FnOnce(&mut Call, &mut Context<'_>),
+    ) -> Option<VecDeque<Input>> {
+        let tenant = self.calls.tenant(key)?;
+        let mut call = self.calls.take(key)?;
+        let before = call.standing();
+        let effects = match self.guarded(now, key, tenant, |cx| work(&mut call, cx)) {
+            Some(((), effects)) => effects,
+            None => self.salvage(now, key, &mut call, before),
+        };
+        let failures = self.perform(now, key, effects);
+        self.calls.put(key, call);
+        Some(failures.into())
     }
 
     /// Ends what a call that panicked has left standing, by the table's own knowledge.

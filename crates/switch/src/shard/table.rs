@@ -175,6 +175,40 @@ impl Calls {
         })
     }
 
+    /// Whether one who is in two calls may bring them together: both are of one tenant, the far ends of both dialogs are phones of
+    /// one extension, and neither call is busy with anything else.
+    pub(super) fn may_join(&self, from: (CallKey, DialogId), to: (CallKey, DialogId)) -> bool {
+        let call = |key| self.calls.get(&key).and_then(|entry| entry.call.as_ref());
+        let (Some(one), Some(other)) = (call(from.0), call(to.0)) else { return false };
+        let extension = one.extension_of(from.1);
+        one.tenant() == other.tenant()
+            && extension.is_some()
+            && extension == other.extension_of(to.1)
+            && one.may_part(from.1)
+            && other.may_adopt(to.1)
+    }
+
+    /// Whether an INVITE may take the place of who is behind a dialog; otherwise its answer (RFC 3891 §3).
+    pub(super) fn may_replace(&self, key: CallKey, place: DialogId, early_only: bool) -> Result<(), u16> {
+        let call = self.calls.get(&key).and_then(|entry| entry.call.as_ref()).ok_or(481_u16)?;
+        match call.is_confirmed(place) {
+            _ if !call.may_adopt(place) => Err(481),
+            true if early_only => Err(486),
+            // A caller's own early dialog is no one's to take.
+            false if call.extension_of(place).is_some() => Err(481),
+            _ => Ok(()),
+        }
+    }
+
+    /// A dialog goes over to another call with whoever is behind it.
+    pub(super) fn move_dialog(&mut self, dialog: DialogId, from: CallKey, to: CallKey) {
+        if let Some(entry) = self.calls.get_mut(&from) {
+            entry.dialogs.retain(|owned| *owned != dialog);
+        }
+        self.dialogs.remove(&dialog);
+        self.own_dialog(to, dialog);
+    }
+
     pub(super) fn of_request(&self, client: ClientId) -> Option<(CallKey, RequestKey)> {
         self.requests.get(&client).copied()
     }
