@@ -2,6 +2,7 @@
 
 mod args;
 mod cdr;
+mod choice;
 mod extension;
 pub mod live;
 mod output;

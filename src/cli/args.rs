@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::choice::{OrOff, Switch};
+
 /// A native, multi-tenant SIP/RTP softswitch and PBX.
 #[derive(Debug, Parser)]
 #[command(
@@ -136,6 +138,24 @@ pub enum ExtensionCommand {
         #[arg(long)]
         tenant: String,
     },
+    /// Show what an extension does with its calls
+    #[command(after_help = "Example:\n  yakyak extension show --tenant demo 1003")]
+    Show {
+        /// Slug of the tenant
+        #[arg(long)]
+        tenant: String,
+        /// The number
+        number: String,
+    },
+    /// Change what an extension does with its calls; the next call follows it
+    #[command(
+        after_help = "Examples:\n  yakyak extension set --tenant demo 1003 --forward-no-answer 1004 --no-answer-timeout 15\n  \
+                            yakyak extension set --tenant demo 1003 --forward-always off --dnd on\n  \
+                            yakyak extension set --tenant demo 1003 --call-waiting off --forward-busy 1004\n\n\
+                            A forward is a number that the extension itself could dial. Several forwards may follow one \
+                            another; a circle ends the call."
+    )]
+    Set(ExtensionSet),
     /// Delete an extension; its phones can no longer register or be called
     #[command(after_help = "Example:\n  yakyak extension delete --tenant demo 1003")]
     Delete {
@@ -156,6 +176,48 @@ pub enum ExtensionCommand {
         #[command(flatten)]
         password: Password,
     },
+}
+
+/// `yakyak extension set …`
+#[derive(Args, Debug)]
+pub struct ExtensionSet {
+    /// Slug of the tenant
+    #[arg(long)]
+    pub tenant: String,
+    /// The number
+    pub number: String,
+    #[command(flatten)]
+    pub change: ExtensionChange,
+}
+
+/// What may change.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = true)]
+pub struct ExtensionChange {
+    /// Send every call to this number
+    #[arg(long, value_name = "N|off")]
+    pub forward_always: Option<OrOff<String>>,
+    /// Send calls to this number when the extension is busy or not to be disturbed
+    #[arg(long, value_name = "N|off")]
+    pub forward_busy: Option<OrOff<String>>,
+    /// Send calls to this number when nobody answers in time
+    #[arg(long, value_name = "N|off")]
+    pub forward_no_answer: Option<OrOff<String>>,
+    /// Send calls to this number when no phone is registered
+    #[arg(long, value_name = "N|off")]
+    pub forward_not_registered: Option<OrOff<String>>,
+    /// Do not disturb: turn calls away without ringing
+    #[arg(long, value_name = "on|off")]
+    pub dnd: Option<Switch>,
+    /// Whether a further call rings while one is going on
+    #[arg(long, value_name = "on|off")]
+    pub call_waiting: Option<Switch>,
+    /// Be busy from this many calls on, 1 to 1000
+    #[arg(long, value_name = "N|off")]
+    pub max_calls: Option<OrOff<u32>>,
+    /// How long it rings, 1 to 3600 seconds; off means the tenant's time
+    #[arg(long, value_name = "SECONDS|off")]
+    pub no_answer_timeout: Option<OrOff<u32>>,
 }
 
 /// Where a password comes from: made up by default.

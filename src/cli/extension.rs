@@ -1,13 +1,16 @@
 //! `yakyak extension …`
 
 use std::io::Read as _;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use domain::Tenant;
+use domain::{Extension, Tenant, TenantSnapshot};
 use serde_json::json;
-use store::{Login, NewExtension, Store};
+use store::{ExtensionChanges, Login, NewExtension, Store};
+use switch::routing::{Route, Routes};
 
-use super::args::{ExtensionCommand, Password};
+use super::args::{ExtensionChange, ExtensionCommand, ExtensionSet, Password};
+use super::choice::OrOff;
 use super::output;
 use crate::exit::Refusal;
 
@@ -35,6 +38,19 @@ pub(super) async fn run(store: &Store, command: ExtensionCommand, json: bool) ->
                 ]
             })
         }
+        ExtensionCommand::Show { tenant, number } => {
+            let tenant = tenant_named(store, &tenant).await?;
+            show(&tenant, &store.tenant(tenant.id).extension(&number).await?, json)
+        }
+        ExtensionCommand::Set(ExtensionSet { tenant, number, change }) => {
+            let tenant = tenant_named(store, &tenant).await?;
+            let rows = store.tenant(tenant.id);
+            if let Some(snapshot) = store.snapshot(tenant.id).await? {
+                let context = rows.extension(&number).await?.context;
+                must_lead_somewhere(snapshot, &context, &change)?;
+            }
+            show(&tenant, &rows.set_extension(&number, changes(change)).await?, json)
+        }
         ExtensionCommand::Delete { tenant, number } => {
             let tenant = tenant_named(store, &tenant).await?;
             store.tenant(tenant.id).delete_extension(&number).await?;
@@ -49,6 +65,73 @@ pub(super) async fn run(store: &Store, command: ExtensionCommand, json: bool) ->
             show_login(&tenant, &number, &login, json)
         }
     }
+}
+
+/// Every forward can be dialled by the extension itself, and none is an emergency call.
+fn must_lead_somewhere(snapshot: TenantSnapshot, context: &str, change: &ExtensionChange) -> Result<()> {
+    let slug = snapshot.tenant.slug.clone();
+    let routes = Routes::compile(Arc::new(snapshot));
+    for (option, forward) in [
+        ("--forward-always", &change.forward_always),
+        ("--forward-busy", &change.forward_busy),
+        ("--forward-no-answer", &change.forward_no_answer),
+        ("--forward-not-registered", &change.forward_not_registered),
+    ] {
+        let Some(OrOff(Some(number))) = forward else { continue };
+        if routes.snapshot().is_emergency(number) {
+            let line = format!("{option} {number}: an emergency number is dialled by people only; name another");
+            return Err(Refusal::new(line).into());
+        }
+        if domain::is_forward_number(number) && routes.route(context, number) == Route::Unknown {
+            let line = format!(
+                "{option} {number}: nothing in this tenant has that number; see `yakyak extension list --tenant {slug}`"
+            );
+            return Err(Refusal::new(line).into());
+        }
+    }
+    Ok(())
+}
+
+fn changes(change: ExtensionChange) -> ExtensionChanges {
+    fn value<T>(change: Option<OrOff<T>>) -> Option<Option<T>> {
+        change.map(|OrOff(value)| value)
+    }
+    ExtensionChanges {
+        forward_always: value(change.forward_always),
+        forward_busy: value(change.forward_busy),
+        forward_no_answer: value(change.forward_no_answer),
+        forward_not_registered: value(change.forward_not_registered),
+        do_not_disturb: change.dnd.map(|on| on.0),
+        call_waiting: change.call_waiting.map(|on| on.0),
+        max_calls: value(change.max_calls),
+        no_answer_timeout_s: value(change.no_answer_timeout),
+    }
+}
+
+fn show(tenant: &Tenant, extension: &Extension, json: bool) -> Result<()> {
+    if json {
+        return output::document(extension);
+    }
+    let on = |on: bool| if on { "on" } else { "off" }.to_owned();
+    let number = |number: &Option<String>| number.clone().unwrap_or_else(|| "off".to_owned());
+    let forwards = &extension.forwards;
+    output::line(&format!("Extension {} of {}", extension.number, tenant.slug))?;
+    for (what, value) in [
+        ("name", extension.display_name.clone().unwrap_or_default()),
+        ("context", extension.context.clone()),
+        ("enabled", on(extension.enabled)),
+        ("forward always", number(&forwards.always)),
+        ("forward busy", number(&forwards.busy)),
+        ("forward no answer", number(&forwards.no_answer)),
+        ("forward not registered", number(&forwards.not_registered)),
+        ("do not disturb", on(extension.do_not_disturb)),
+        ("call waiting", on(extension.call_waiting)),
+        ("busy from", extension.max_calls.map_or_else(|| "no limit".to_owned(), |calls| format!("{calls} calls"))),
+        ("rings for", format!("{} s", extension.no_answer_timeout_s.unwrap_or(tenant.ring_timeout_s))),
+    ] {
+        output::line(&format!("  {what:24}{value}"))?;
+    }
+    Ok(())
 }
 
 /// The tenant with this slug.

@@ -110,6 +110,39 @@ fn commands_work_with_the_server_stopped() {
     refused(&server.command(&["extension", "create", "--tenant", &slug, "2"]), &["2"]);
     refused(&server.command(&["extension", "list", "--tenant", "nobody"]), &["--tenant nobody", "tenant list"]);
     refused(&server.command(&["tenant", "create", "Other", "--domain", "not a domain"]), &["domain"]);
+    settings_of_an_extension(&server, &slug);
     let table = server.command(&["extension", "list", "--tenant", &slug]);
     assert!(String::from_utf8_lossy(&table.stdout).starts_with("NUMBER"));
+}
+
+fn settings_of_an_extension(server: &Server, tenant: &str) {
+    server.create_extension(tenant, "202");
+    let set = |arguments: &[&str]| {
+        let fixed = ["extension", "set", "--tenant", tenant, "201"];
+        server.command(&[fixed.as_slice(), arguments].concat())
+    };
+    let changed = set(&["--forward-busy", "202", "--dnd", "on", "--call-waiting", "off", "--max-calls", "2", "--json"]);
+    assert!(changed.status.success(), "{changed:?}");
+    let shown = server.json(&["extension", "show", "--tenant", tenant, "201"]);
+    assert_eq!(shown["forwards"]["busy"], "202");
+    assert_eq!((&shown["do_not_disturb"], &shown["call_waiting"]), (&true.into(), &false.into()));
+    assert_eq!(shown["max_calls"], 2);
+    assert!(set(&["--forward-busy", "off", "--max-calls", "off", "--no-answer-timeout", "12"]).status.success());
+    let shown = server.json(&["extension", "show", "--tenant", tenant, "201"]);
+    assert_eq!((&shown["forwards"]["busy"], &shown["max_calls"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+    assert_eq!(shown["no_answer_timeout_s"], 12);
+    let people = server.command(&["extension", "show", "--tenant", tenant, "201"]);
+    assert!(String::from_utf8_lossy(&people.stdout).contains("rings for               12 s"));
+
+    refused(&set(&["--forward-busy", "999"]), &["--forward-busy 999", "extension list --tenant"]);
+    refused(&set(&["--forward-always", "x@y.example"]), &["x@y.example", "digits"]);
+    refused(&set(&["--forward-always", "201"]), &["itself"]);
+    refused(&set(&["--forward-always", "112"]), &["112", "emergency"]);
+    refused(&set(&["--max-calls", "0"]), &["1 to 1000"]);
+    assert!(server.command(&["tenant", "set", tenant, "--emergency-numbers", "112,911"]).status.success());
+    let listed = server.json(&["tenant", "list"]);
+    let listed = listed.as_array().unwrap().iter().find(|row| row["slug"] == tenant).unwrap();
+    assert_eq!(listed["emergency_numbers"], serde_json::json!(["112", "911"]));
+    refused(&server.command(&["tenant", "set", tenant, "--emergency-numbers", "201"]), &["201", "extension"]);
+    refused(&server.command(&["extension", "create", "--tenant", tenant, "911"]), &["911", "emergency"]);
 }

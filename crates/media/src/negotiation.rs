@@ -74,6 +74,13 @@ pub(crate) struct Offered {
     pub(crate) events: Option<Events>,
 }
 
+/// Our part of what is agreed, and what an answer to it would be matched against.
+#[derive(Clone, Debug)]
+struct Standing {
+    description: Description,
+    offered: Offered,
+}
+
 #[derive(Clone, Debug)]
 enum State {
     /// Nothing, or everything agreed. An answer to the last offer may still be replaced by that of another branch.
@@ -99,6 +106,7 @@ pub struct Negotiation {
     sent: Option<Description>,
     state: State,
     agreed: Option<Agreed>,
+    standing: Option<Standing>,
     /// The `m=` lines of the session as last agreed; later offers keep their number and order.
     layout: Vec<Media>,
 }
@@ -114,6 +122,7 @@ impl Negotiation {
             sent: None,
             state: State::Stable { offered: None },
             agreed: None,
+            standing: None,
             layout: Vec::new(),
         }
     }
@@ -145,6 +154,8 @@ impl Negotiation {
         let offered = offered.clone();
         self.agreed = Some(agreed);
         self.layout = layout;
+        let description = self.sent.clone();
+        self.standing = description.map(|description| Standing { description, offered: offered.clone() });
         self.state = State::Stable { offered: Some(offered) };
         Ok(())
     }
@@ -154,6 +165,19 @@ impl Negotiation {
         if !self.is_stable() {
             self.state = State::Stable { offered: None };
         }
+    }
+
+    /// Offers what stands agreed once more, unchanged and under its version (RFC 3264, 8), as a refresh of the session wants
+    /// it; the version grows only when something else was offered meanwhile. Pending until answered or rolled back.
+    pub fn repeat(&mut self) -> Result<Bytes, Refusal> {
+        if !self.is_stable() {
+            return Err(Refusal::PENDING);
+        }
+        let Standing { description, offered } = self.standing.clone().ok_or(Refusal::OUT_OF_TURN)?;
+        let media = description.media.clone();
+        let body = self.send(description);
+        self.state = State::LocalOffer { offered, media };
+        Ok(body)
     }
 
     /// Whether no offer is pending.
@@ -179,6 +203,11 @@ impl Negotiation {
     /// Our last description as it was sent.
     pub fn local_body(&self) -> Option<Bytes> {
         self.sent.as_ref().map(Description::render)
+    }
+
+    /// Our part of what is agreed.
+    pub(crate) fn standing_body(&self) -> Option<Bytes> {
+        self.standing.as_ref().map(|standing| standing.description.render())
     }
 
     pub(crate) fn signalling(&self) -> Option<IpAddr> {
@@ -219,14 +248,16 @@ impl Negotiation {
     pub(crate) fn commit_answer(&mut self, local: MediaAddress, media: Vec<Media>, agreed: Agreed) -> Bytes {
         let body = self.describe(local, media.clone());
         self.layout = media;
+        let description = self.sent.clone();
+        let offered = Offered::again(&agreed);
+        self.standing = description.map(|description| Standing { description, offered });
         self.agreed = Some(agreed);
         self.state = State::Stable { offered: None };
         body
     }
 
-    /// Renders a description of ours; the version grows only when something else in it changed (RFC 3264, 8).
     fn describe(&mut self, local: MediaAddress, media: Vec<Media>) -> Bytes {
-        let mut description = Description {
+        self.send(Description {
             origin: Some(Origin {
                 username: "-".to_owned(),
                 id: self.id,
@@ -236,7 +267,14 @@ impl Negotiation {
             connection: Some(Connection { host: Host::Ip(local.ip) }),
             direction: None,
             media,
-        };
+        })
+    }
+
+    /// Renders a description of ours; the version grows only when something else in it changed (RFC 3264, 8).
+    fn send(&mut self, mut description: Description) -> Bytes {
+        if let Some(origin) = &mut description.origin {
+            origin.version = self.version;
+        }
         if self.sent.as_ref() != Some(&description) {
             self.version += 1;
             if let Some(origin) = &mut description.origin {
@@ -246,5 +284,22 @@ impl Negotiation {
         let body = description.render();
         self.sent = Some(description);
         body
+    }
+}
+
+impl Offered {
+    /// What an answer of ours would have offered.
+    fn again(agreed: &Agreed) -> Self {
+        let format = |usable: &Usable| Format {
+            payload_type: usable.receive,
+            encoding: usable.encoding.clone(),
+            fmtp: usable.fmtp.clone(),
+        };
+        Self {
+            index: agreed.remote.index,
+            direction: agreed.direction,
+            formats: agreed.usable.iter().map(format).collect(),
+            events: agreed.events.map(|events| Events { payload_type: events.receive, fmtp: None }),
+        }
     }
 }

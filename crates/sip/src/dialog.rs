@@ -7,8 +7,13 @@
 //!   └────┘ ───────────────────────────────── 2xx ──▶ └───────────┘             └────────┘
 //!                                   │ 300–699              │ BYE answered           │ BYE answered or given up
 //!                                   ▼                      ▼                        ▼
-//!                                  gone                   gone                     gone
+//!                                  gone          gone, or Lingering        gone, or Lingering
 //! ```
+//!
+//! What two peers do in a dialog is a usage of it (RFC 5057). A session begins with INVITE and ends with BYE; a subscription
+//! begins with SUBSCRIBE, or with a REFER that came outside of any dialog, and ends when its user forgets it. A REFER within a
+//! session shares the session's dialog: should the session end first, the dialog lingers until the last NOTIFY of ours, 64·T1
+//! at most.
 //!
 //! A dialog belongs to one flow: requests inside it travel where its messages came from, whatever Contact and Route say.
 
@@ -38,12 +43,45 @@ pub enum Stage {
     Confirmed,
     /// Our BYE is on its way; nothing but BYE is taken any more.
     Ending,
+    /// The session is over; what became of a REFER is still to be told.
+    Lingering,
+}
+
+/// What a dialog was made for (RFC 5057).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Usage {
+    /// An INVITE.
+    Session,
+    /// A SUBSCRIBE, or a REFER outside of any dialog.
+    Subscription,
+}
+
+impl Usage {
+    /// Whether a method has a meaning in such a dialog. What has none finds no usage and gets 481 (RFC 5057 §5.3).
+    pub(crate) fn takes(self, method: &Method) -> bool {
+        match self {
+            Usage::Session => true,
+            Usage::Subscription => !matches!(
+                method,
+                Method::Invite
+                    | Method::Bye
+                    | Method::Update
+                    | Method::Prack
+                    | Method::Info
+                    | Method::Ack
+                    | Method::Cancel
+            ),
+        }
+    }
 }
 
 /// One dialog, seen from our end.
 #[derive(Clone, Debug)]
 pub struct Dialog {
     pub(crate) stage: Stage,
+    pub(crate) usage: Usage,
+    /// Whether our request made it.
+    pub(crate) initiated: bool,
     pub(crate) call_id: Bytes,
     pub(crate) local: NameAddr,
     pub(crate) local_tag: Bytes,
@@ -65,6 +103,10 @@ pub struct Dialog {
     pub(crate) refused: Option<(u32, u16)>,
     /// Our 2xx, repeated until the ACK comes.
     pub(crate) answer: Option<Answer>,
+    /// Whether the peer waits to hear what became of its REFER (RFC 3515 §2.4.4).
+    pub(crate) referred: bool,
+    /// Until when it lingers.
+    pub(crate) gone_at: Option<Instant>,
     /// Our BYE, as long as the peer may not have seen the 2xx (§15): a caller who has not would not know the dialog, and
     /// ring on.
     pub(crate) held_bye: Option<Box<Prepared>>,
@@ -102,7 +144,7 @@ impl Answer {
 }
 
 impl Dialog {
-    /// The dialog of an INVITE that came in (§12.1.1), before it is answered.
+    /// The dialog of a request that came in (§12.1.1): of an INVITE before it is answered, of a SUBSCRIBE when it is.
     pub(crate) fn of_request(
         request: &Request,
         flow: Flow,
@@ -112,8 +154,14 @@ impl Dialog {
         let remote = request.from()?;
         let target = contact(request.headers()).unwrap_or_else(|| remote.uri.clone());
         let routes = route_set(request.headers())?;
+        let (stage, usage) = match request.method() {
+            Method::Invite => (Stage::Early, Usage::Session),
+            _ => (Stage::Confirmed, Usage::Subscription),
+        };
         Ok(Dialog {
-            stage: Stage::Early,
+            stage,
+            usage,
+            initiated: false,
             call_id: request.call_id()?,
             local: request.to()?.with_tag(local_tag),
             local_tag: Bytes::copy_from_slice(local_tag),
@@ -129,6 +177,8 @@ impl Dialog {
             invited: None,
             refused: None,
             answer: None,
+            referred: false,
+            gone_at: None,
             held_bye: None,
         })
     }
@@ -145,6 +195,8 @@ impl Dialog {
         let number = request.cseq()?.number;
         let mut dialog = Dialog {
             stage: Stage::Early,
+            usage: Usage::Session,
+            initiated: true,
             call_id: request.call_id()?,
             local_tag: local.tag().unwrap_or_default(),
             local,
@@ -160,6 +212,8 @@ impl Dialog {
             invited: None,
             refused: None,
             answer: None,
+            referred: false,
+            gone_at: None,
             held_bye: None,
         };
         dialog.learn(response);
@@ -183,9 +237,9 @@ impl Dialog {
         }
     }
 
-    /// Takes the target from a request that refreshes it, once it is accepted (§12.2.2; RFC 6141).
+    /// Takes the target from a request that refreshes it, once it is accepted (§12.2.2; RFC 6141; RFC 6665 §4.4.1).
     pub(crate) fn refresh(&mut self, request: &Request) {
-        if matches!(request.method(), Method::Invite | Method::Update)
+        if matches!(request.method(), Method::Invite | Method::Update | Method::Subscribe | Method::Notify)
             && let Some(target) = contact(request.headers())
         {
             self.target = target;
@@ -244,9 +298,44 @@ impl Dialog {
             .header(&CSeq { number, method })
     }
 
+    /// Whether a request of ours may be sent in it now.
+    pub(crate) fn may_send(&self, method: &Method) -> Result<(), Error> {
+        let why = match (method, self.stage) {
+            (Method::Ack | Method::Cancel, _) => "ACK and CANCEL have their own functions",
+            _ if !self.usage.takes(method) => "a request of a session in a dialog that has none",
+            (Method::Notify, Stage::Ending | Stage::Lingering) if self.referred => return Ok(()),
+            (_, Stage::Early | Stage::Ending | Stage::Lingering) => "a request in a dialog that is not confirmed",
+            (Method::Invite, Stage::Confirmed) if self.invite.is_some() || self.invited.is_some() => {
+                "two INVITEs at once in one dialog"
+            }
+            (_, Stage::Confirmed) => return Ok(()),
+        };
+        Err(Error::Misuse { what: why })
+    }
+
     /// How far it has come.
     pub fn stage(&self) -> Stage {
         self.stage
+    }
+
+    /// What it was made for.
+    pub fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    /// Whether a request of ours made it, and not one of the peer's.
+    pub fn is_initiated(&self) -> bool {
+        self.initiated
+    }
+
+    /// Who we are in it: From of our requests, To of the peer's.
+    pub fn local(&self) -> &NameAddr {
+        &self.local
+    }
+
+    /// Who the peer is in it.
+    pub fn remote(&self) -> &NameAddr {
+        &self.remote
     }
 
     /// The Call-ID.

@@ -15,6 +15,7 @@ mod keys;
 mod outgoing;
 mod responses;
 mod stateless;
+mod subscription;
 mod table;
 mod timers;
 mod turned_away;
@@ -33,12 +34,12 @@ pub use config::{
 
 pub use turned_away::TurnedAway;
 
-use crate::dialog::Dialog;
+use crate::dialog::{Dialog, Stage};
 use crate::flow::{Flow, Transmit};
 use crate::message::Message;
 use keys::Names;
 use table::{Clients, Dialogs, Servers};
-use timers::Deadlines;
+use timers::{Deadlines, Timer};
 
 /// One SIP user agent core without the wire: see the module's documentation.
 pub struct Endpoint<I> {
@@ -82,7 +83,7 @@ impl<I> Endpoint<I> {
         for id in self.clients.on_flow(&flow) {
             if let Some(client) = self.clients.get_mut(id) {
                 client.machine.handle_transport_error(now);
-                self.drain_client(id, None);
+                self.drain_client(now, id, None);
             }
         }
     }
@@ -111,17 +112,28 @@ impl<I> Endpoint<I> {
         self.dialogs.get(id)
     }
 
-    /// The dialog with these ids, early ones included: what Replaces, Join and Target-Dialog name.
+    /// The dialog with this Call-ID, our tag and the peer's, early ones included, whoever made it (RFC 3891 §3, RFC 3911 §4,
+    /// RFC 4538 §3). The tag `0` stands for a peer without one, too.
     pub fn find_dialog(&self, call_id: &Bytes, local_tag: &Bytes, remote_tag: &Bytes) -> Option<DialogId> {
-        self.dialogs.find(call_id, local_tag.clone(), remote_tag.clone())
+        let found = self.dialogs.find(call_id, local_tag.clone(), remote_tag.clone());
+        found.or_else(|| match remote_tag.as_ref() {
+            b"0" => self.dialogs.find(call_id, local_tag.clone(), Bytes::new()),
+            _ => None,
+        })
     }
 
-    /// Drops a dialog without a word.
+    /// Drops a dialog without a word. One whose session is over, and which still has to tell what became of a REFER, stays
+    /// until it has, 64·T1 at most.
     pub fn forget(&mut self, id: DialogId) {
-        if let Some(dialog) = self.dialogs.remove(id)
-            && let Some(answer) = dialog.answer
-        {
-            self.deadlines.clear(timers::Timer::Answer(id), Some(answer.due()));
+        if self.dialogs.get(id).is_none_or(|dialog| dialog.stage != Stage::Lingering) {
+            self.drop_dialog(id);
+        }
+    }
+
+    fn drop_dialog(&mut self, id: DialogId) {
+        if let Some(dialog) = self.dialogs.remove(id) {
+            self.deadlines.clear(Timer::Answer(id), dialog.answer.map(|answer| answer.due()));
+            self.deadlines.clear(Timer::Lingering(id), dialog.gone_at);
         }
     }
 

@@ -47,6 +47,7 @@ pub use dice::Dice;
 pub use network::{Counters, Datagram, Network, Weather};
 pub use phone::audio::{Law, Sound, Voice};
 pub use phone::description::Hold;
+pub use phone::skill::{Refreshes, Reliable, Skills, TimerSkill};
 pub use phone::talk::{Role, Stage, Talk};
 pub use phone::{DialogIds, Manner, Phone, PhoneSetup, Reaction};
 pub use tenant::TenantBuilder;

@@ -7,14 +7,19 @@
 pub mod audio;
 mod change;
 pub mod description;
+mod fork;
 mod incoming;
 mod message;
 mod outgoing;
+mod prack;
 mod probe;
+pub mod session;
 mod setup;
+pub mod skill;
 pub mod talk;
 mod timing;
 mod transaction;
+mod update;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};

@@ -14,6 +14,7 @@
 
 mod handset;
 mod oracle;
+mod skills;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -14,7 +14,7 @@ pub fn answer(caller: &mut Negotiation, callee: &Negotiation, local: MediaAddres
     let theirs = callee.agreed().ok_or(Refusal::OUT_OF_TURN)?;
     let Some((offer, lines)) = caller.pending_offer() else {
         let plan = again(caller, callee)?;
-        let body = caller.local_body().ok_or(Refusal::OUT_OF_TURN)?;
+        let body = caller.standing_body().ok_or(Refusal::OUT_OF_TURN)?;
         return Ok((body, plan));
     };
     let mut format = choose(offer, &theirs.usable).ok_or(Refusal::NO_COMMON_CODEC)?;
@@ -39,7 +39,7 @@ pub fn terminate(caller: &mut Negotiation, local: MediaAddress) -> Result<(Bytes
     let Some((offer, lines)) = caller.pending_offer() else {
         let agreed = caller.agreed().ok_or(Refusal::OUT_OF_TURN)?;
         let plan = alone(agreed, caller.signalling())?;
-        let body = caller.local_body().ok_or(Refusal::OUT_OF_TURN)?;
+        let body = caller.standing_body().ok_or(Refusal::OUT_OF_TURN)?;
         return Ok((body, plan));
     };
     let mut format =

@@ -99,3 +99,30 @@ fn media_may_move() {
     assert_eq!(plan.legs[0].remote_rtp, Some("192.0.2.50:4444".parse().expect("address")));
     assert_eq!(plan.legs[0].sources, ["192.0.2.50".parse::<IpAddr>().expect("address")]);
 }
+
+#[test]
+fn what_stands_is_offered_again_as_it_was() {
+    let mut call = Call::up();
+    // The caller's leg stands by our answer, the callee's by our offer.
+    for (leg, ip) in [(&mut call.a, PHONE_A), (&mut call.b, PHONE_B)] {
+        let before = leg.local_body();
+        assert_eq!(leg.repeat().ok(), before);
+        assert!(leg.repeat().is_err_and(|refusal| refusal.code == 491), "one offer at a time");
+        leg.remote_answer(&phone(ip, 4_000, "8 101", EVENTS)).expect("an answer");
+        assert_eq!((leg.local_body(), leg.version()), (before, 1));
+    }
+    // A refused offer stands between: the old words come under a new version.
+    let before = audio(&call.b.local_body().expect("sent"));
+    call.a.remote_offer(&phone(PHONE_A, 4_000, "0", "a=sendonly\r\n")).expect("offer");
+    plan::offer(&call.a, &mut call.b, TO_B, Reach::Single).expect("offer");
+    call.b.rollback();
+    let again = call.b.repeat().expect("something stands");
+    assert_eq!((audio(&again), call.b.version()), (before, 3));
+    call.b.rollback();
+    assert_eq!(call.b.repeat().expect("something stands"), again);
+}
+
+#[test]
+fn nothing_can_be_repeated_before_anything_is_agreed() {
+    assert_eq!(Negotiation::new(1, None).repeat().expect_err("nothing").code, 500);
+}

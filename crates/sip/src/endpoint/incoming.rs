@@ -13,7 +13,7 @@ use crate::dialog::{Answer, Dialog, Stage};
 use crate::error::Error;
 use crate::flow::Flow;
 use crate::header::{Header, Name, Reason, TokenList, Unsupported};
-use crate::message::Request;
+use crate::message::{Request, Response};
 use crate::method::Method;
 use crate::transaction::{InviteServer, Server as OtherServer};
 
@@ -110,8 +110,13 @@ impl<I> Endpoint<I> {
             }
         }
         let Some(dialog) = self.dialogs.get(id) else { return };
-        if dialog.stage == Stage::Ending {
-            return self.after_our_bye(now, flow, id, &request);
+        match dialog.stage {
+            Stage::Ending => return self.after_our_bye(now, flow, id, &request),
+            Stage::Lingering if *request.method() != Method::Subscribe => {
+                return self.refuse(flow, &request, &Reply::new(481));
+            }
+            _ if !dialog.usage.takes(request.method()) => return self.refuse(flow, &request, &Reply::new(481)),
+            Stage::Early | Stage::Confirmed | Stage::Lingering => {}
         }
         // What belongs to a call is refused only when there is no room at all, and BYE never: it makes some.
         if *request.method() != Method::Bye && self.transactions() >= self.config.max_transactions.saturating_mul(2) {
@@ -217,6 +222,7 @@ impl<I> Endpoint<I> {
             machine,
             request: Some(request.clone()),
             reply_to: reply_to(flow, request)?,
+            port: flow.remote.port(),
             tag,
             dialog,
             in_dialog,
@@ -240,13 +246,12 @@ impl<I> Endpoint<I> {
         let server = self.servers.get_mut(id).ok_or(GONE)?;
         let request = server.request.take().ok_or(GONE)?;
         let (reply_to, tag, dialog, in_dialog) = (server.reply_to, server.tag.clone(), server.dialog, server.in_dialog);
-        let invite = *request.method() == Method::Invite;
-        if invite && (101..300).contains(&reply.code) {
+        if has_contact(request.method(), reply.code) {
             reply.contact = ContactPolicy::Dialog;
         }
-        let response = self.render(&reply_to, &request, &tag, &reply).bytes().clone();
+        let response = self.render(&reply_to, &request, &tag, &reply);
         if let Some(server) = self.servers.get_mut(id) {
-            server.machine.respond(now, reply.code, response.clone());
+            server.machine.respond(now, reply.code, response.bytes().clone());
         }
         self.drain_server(id);
         if reply.code < 200 {
@@ -254,7 +259,7 @@ impl<I> Endpoint<I> {
                 server.request = Some(request);
             }
         } else if let Some(dialog) = dialog {
-            self.answered(now, dialog, &request, (reply.code, response, reply_to), in_dialog);
+            self.answered(now, dialog, &request, &response, (reply_to, in_dialog));
         }
         Ok(())
     }
@@ -265,9 +270,11 @@ impl<I> Endpoint<I> {
         now: Instant,
         id: DialogId,
         request: &Request,
-        (code, response, flow): (u16, bytes::Bytes, Flow),
-        in_dialog: bool,
+        response: &Response,
+        (flow, in_dialog): (Flow, bool),
     ) {
+        let code = response.code();
+        let without_news = response.headers().get(&Name::ReferSub).is_some_and(|sub| sub.starts_with(b"false"));
         let Some(dialog) = self.dialogs.get_mut(id) else { return };
         if code < 300 {
             dialog.refresh(request);
@@ -279,7 +286,7 @@ impl<I> Endpoint<I> {
                 }
                 dialog.invited = None;
                 let Ok(cseq) = request.cseq() else { return };
-                let answer = Answer::new(now, &self.config.timers, response, flow, cseq.number);
+                let answer = Answer::new(now, &self.config.timers, response.bytes().clone(), flow, cseq.number);
                 let due = answer.due();
                 let old = dialog.answer.replace(answer).map(|answer| answer.due());
                 self.deadlines.set(Timer::Answer(id), old, Some(due));
@@ -288,8 +295,10 @@ impl<I> Endpoint<I> {
             (Method::Invite, _) => self.forget(id),
             (Method::Bye, _) => {
                 self.refuse_pending(now, id);
-                self.forget(id);
+                self.end_session(now, id);
             }
+            // The peer now waits for news, unless we have said that there will be none (RFC 4488 §4).
+            (Method::Refer, 200..=299) => dialog.referred = !without_news,
             _ => {}
         }
     }
@@ -318,6 +327,16 @@ impl<I> Endpoint<I> {
             }
         }
         self.schedule_server(id);
+    }
+}
+
+/// Whether our answer carries our Contact: it makes a dialog, or moves the peer's target (RFC 3261 §12.1.1, RFC 3311 §5.2,
+/// RFC 3515 §2.2, RFC 6665 §4.2.1.1).
+fn has_contact(method: &Method, code: u16) -> bool {
+    match method {
+        Method::Invite => (101..300).contains(&code),
+        Method::Update | Method::Subscribe | Method::Notify | Method::Refer => (200..300).contains(&code),
+        _ => false,
     }
 }
 

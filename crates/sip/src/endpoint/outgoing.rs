@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::Endpoint;
 use super::config::{ClientId, DialogId, OutgoingRequest};
+use super::subscription::is_last_news;
 use super::table::{Cancel, Client, ClientMachine, Purpose};
 use crate::builder::RequestBuilder;
 use crate::capability::{self, ALLOW, SUPPORTED};
@@ -74,11 +75,11 @@ impl<I> Endpoint<I> {
         Ok(id)
     }
 
-    /// Sends a request inside a dialog. BYE ends it; while a 2xx of ours waits for its ACK, the BYE waits too (RFC 3261
+    /// Sends a request inside a dialog. BYE ends the session in it; while a 2xx of ours waits for its ACK, the BYE waits too (RFC 3261
     /// §15), and an INVITE of the peer that is not answered gets 487.
     ///
     /// # Errors
-    /// The dialog is unknown, is not confirmed, or has another INVITE under way.
+    /// The dialog is unknown or not confirmed, was not made for such a request, or has another INVITE under way.
     pub fn in_dialog(
         &mut self,
         now: Instant,
@@ -89,20 +90,10 @@ impl<I> Endpoint<I> {
     ) -> Result<ClientId, Error> {
         check_method(&method)?;
         let dialog = self.dialogs.get_mut(id).ok_or(Error::Misuse { what: "a request in a dialog that is gone" })?;
-        match (&method, dialog.stage) {
-            (Method::Ack | Method::Cancel, _) => {
-                return Err(Error::Misuse { what: "ACK and CANCEL have their own functions" });
-            }
-            (_, Stage::Early | Stage::Ending) => {
-                return Err(Error::Misuse { what: "a request in a dialog that is not confirmed" });
-            }
-            (Method::Invite, Stage::Confirmed) if dialog.invite.is_some() || dialog.invited.is_some() => {
-                return Err(Error::Misuse { what: "two INVITEs at once in one dialog" });
-            }
-            (_, Stage::Confirmed) => {}
-        }
+        dialog.may_send(&method)?;
         let client = self.clients.next_id();
         let bye = method == Method::Bye;
+        let last_news = method == Method::Notify && is_last_news(&headers);
         if bye {
             dialog.stage = Stage::Ending;
         }
@@ -113,6 +104,9 @@ impl<I> Endpoint<I> {
         }
         if bye {
             self.refuse_pending(now, id);
+        }
+        if last_news {
+            self.told(id);
         }
         Ok(client)
     }
@@ -272,7 +266,7 @@ impl<I> Endpoint<I> {
             _ => ClientMachine::Other(OtherClient::new(now, timers, bytes, reliable)),
         };
         self.clients.insert(id, Client { machine, request, branch, flow, purpose, cancelled_by: None, due: None });
-        self.drain_client(id, None);
+        self.drain_client(now, id, None);
     }
 
     /// No more repetitions of our 2xx.

@@ -37,7 +37,7 @@ impl<I> Endpoint<I> {
             }
             ClientMachine::Other(machine) => machine.handle_response(now, response.code()),
         }
-        self.drain_client(id, Some((&response, flow)));
+        self.drain_client(now, id, Some((&response, flow)));
         if response.code() < 200 {
             self.send_cancel(now, id);
         }
@@ -55,18 +55,18 @@ impl<I> Endpoint<I> {
     }
 
     /// Carries out what a client machine asks for. `response` is the one just handled.
-    pub(super) fn drain_client(&mut self, id: ClientId, response: Option<(&Response, Flow)>) {
+    pub(super) fn drain_client(&mut self, now: Instant, id: ClientId, response: Option<(&Response, Flow)>) {
         while let Some(client) = self.clients.get_mut(id) {
             let flow = client.flow;
             match client.machine.poll_output() {
                 Some(ClientOutput::Send(bytes)) => self.transmit(flow, bytes),
                 Some(ClientOutput::Deliver) => {
                     if let Some((response, flow)) = response {
-                        self.deliver(id, response, flow);
+                        self.deliver(now, id, response, flow);
                     }
                 }
-                Some(ClientOutput::Timeout) => self.failed(id, Failure::Timeout),
-                Some(ClientOutput::TransportFailed) => self.failed(id, Failure::Transport),
+                Some(ClientOutput::Timeout) => self.failed(now, id, Failure::Timeout),
+                Some(ClientOutput::TransportFailed) => self.failed(now, id, Failure::Transport),
                 Some(ClientOutput::Terminated) => self.end_client(id),
                 None => break,
             }
@@ -87,16 +87,16 @@ impl<I> Endpoint<I> {
         let Some(client) = self.clients.get_mut(id) else { return };
         client.due = None;
         if client.give_up_at().is_some_and(|at| now >= at) {
-            self.failed(id, Failure::Timeout);
+            self.failed(now, id, Failure::Timeout);
             self.end_client(id);
             return;
         }
         client.machine.handle_timeout(now);
-        self.drain_client(id, None);
+        self.drain_client(now, id, None);
     }
 
     /// Passes an answer on, after it has done to its dialog what it does.
-    fn deliver(&mut self, id: ClientId, response: &Response, flow: Flow) {
+    fn deliver(&mut self, now: Instant, id: ClientId, response: &Response, flow: Flow) {
         let code = response.code();
         let Some(client) = self.clients.get_mut(id) else { return };
         let dialog = match &mut client.purpose {
@@ -124,8 +124,8 @@ impl<I> Endpoint<I> {
             Purpose::InDialog { dialog, ends_it } => {
                 let (dialog, ends_it) = (*dialog, *ends_it);
                 if ends_it {
-                    self.forget(dialog);
-                } else if *client.request.method() == Method::Update
+                    self.end_session(now, dialog);
+                } else if refreshes(client.request.method())
                     && code < 300
                     && let Some(dialog) = self.dialogs.get_mut(dialog)
                 {
@@ -198,7 +198,7 @@ impl<I> Endpoint<I> {
     }
 
     /// A request of ours ends without an answer.
-    fn failed(&mut self, id: ClientId, why: Failure) {
+    fn failed(&mut self, now: Instant, id: ClientId, why: Failure) {
         let Some(client) = self.clients.get_mut(id) else { return };
         let dialog = match &mut client.purpose {
             Purpose::Cancel => return,
@@ -222,13 +222,18 @@ impl<I> Endpoint<I> {
             Purpose::InDialog { dialog, ends_it } => {
                 let (dialog, ends_it) = (*dialog, *ends_it);
                 if ends_it {
-                    self.forget(dialog);
+                    self.end_session(now, dialog);
                 }
                 Some(dialog)
             }
         };
         self.events.push_back(Event::Failed { id, dialog, why });
     }
+}
+
+/// Whether the answer to a request of ours that is no INVITE may move the peer's target (RFC 3311 §5.1, RFC 6665 §4.4.1).
+fn refreshes(method: &Method) -> bool {
+    matches!(method, Method::Update | Method::Subscribe | Method::Notify)
 }
 
 /// What an answer to an INVITE turned out to be.

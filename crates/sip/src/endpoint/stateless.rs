@@ -128,7 +128,11 @@ fn write(
 
 /// Whether the answer makes or may make a dialog.
 fn makes_dialog(request: &Request, code: u16) -> bool {
-    *request.method() == Method::Invite && (101..300).contains(&code)
+    match request.method() {
+        Method::Invite => (101..300).contains(&code),
+        Method::Subscribe | Method::Refer => (200..300).contains(&code),
+        _ => false,
+    }
 }
 
 /// The top Via as it goes back: with the address we saw (RFC 3261 §18.2.1, RFC 3581 §4).

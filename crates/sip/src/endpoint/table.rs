@@ -20,6 +20,8 @@ pub(super) struct Server {
     pub(super) request: Option<Request>,
     /// Where answers go.
     pub(super) reply_to: Flow,
+    /// The port it came from, to which answers need not go.
+    pub(super) port: u16,
     pub(super) tag: Bytes,
     /// The dialog an INVITE makes, or the one the request came in.
     pub(super) dialog: Option<DialogId>,
@@ -28,6 +30,15 @@ pub(super) struct Server {
     pub(super) key: Box<[u8]>,
     pub(super) merge_key: Option<Box<[u8]>>,
     pub(super) due: Option<Instant>,
+}
+
+impl Server {
+    /// The flow it came over.
+    pub(super) fn flow(&self) -> Flow {
+        let mut flow = self.reply_to;
+        flow.remote.set_port(self.port);
+        flow
+    }
 }
 
 pub(super) enum ServerMachine {
@@ -126,6 +137,10 @@ impl Servers {
 
     pub(super) fn is_merged(&self, merge_key: &[u8]) -> bool {
         self.by_merge_key.contains_key(merge_key)
+    }
+
+    pub(super) fn get(&self, id: ServerId) -> Option<&Server> {
+        self.by_id.get(&id)
     }
 
     pub(super) fn get_mut(&mut self, id: ServerId) -> Option<&mut Server> {

@@ -187,6 +187,28 @@ impl Bench {
         self.begun(result)
     }
 
+    pub(super) fn in_dialog_with(&mut self, dialog: usize, method: Method, headers: &[(Name, &str)]) -> &mut Bench {
+        let headers = headers.iter().map(|(name, value)| (name.clone(), Bytes::copy_from_slice(value.as_bytes())));
+        let result = self.endpoint.in_dialog(self.now, self.dialogs[dialog], method, headers.collect(), None);
+        self.begun(result)
+    }
+
+    /// Accepts a SUBSCRIBE or REFER; the dialog gets the next number.
+    pub(super) fn accept(&mut self, server: usize, reply: Reply) -> &mut Bench {
+        let result = self.endpoint.accept_subscription(self.now, self.servers[server], reply);
+        let result = result.map(|id| {
+            number(&mut self.dialogs, id);
+        });
+        self.done(result)
+    }
+
+    /// The number of the dialog with these ids.
+    pub(super) fn find(&self, call_id: &str, local_tag: &str, remote_tag: &str) -> Option<usize> {
+        let bytes = |text: &str| Bytes::copy_from_slice(text.as_bytes());
+        let id = self.endpoint.find_dialog(&bytes(call_id), &bytes(local_tag), &bytes(remote_tag))?;
+        self.dialogs.iter().position(|known| *known == id)
+    }
+
     pub(super) fn cancel(&mut self, client: usize) -> &mut Bench {
         self.endpoint.cancel(self.now, self.clients[client], None);
         self.drain();

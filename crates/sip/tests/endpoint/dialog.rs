@@ -1,5 +1,6 @@
 //! RFC 3261 §12, rule by rule.
 
 mod order;
+mod subscription;
 mod uac;
 mod uas;

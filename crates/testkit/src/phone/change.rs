@@ -33,8 +33,12 @@ impl Phone {
         let talk = &mut self.talks[call];
         talk.version += 1;
         let sdp = self.describe(call);
-        if let Some(request) = self.in_talk(call, Method::Invite, Vec::new(), Some(sdp)) {
-            self.talks[call].invite = self.request(now, request, Purpose::Change(call));
+        let method = if self.manner.skills.update { Method::Update } else { Method::Invite };
+        if let Some(request) = self.in_talk(call, method, Vec::new(), Some(sdp)) {
+            let branch = self.request(now, request, Purpose::Change(call));
+            if method == Method::Invite {
+                self.talks[call].invite = branch;
+            }
         }
     }
 
@@ -46,7 +50,7 @@ impl Phone {
         }
     }
 
-    fn is_changing(&self, call: usize) -> bool {
+    pub(super) fn is_changing(&self, call: usize) -> bool {
         self.clients.iter().any(|client| client.purpose == Purpose::Change(call) && client.is_open())
     }
 
@@ -57,7 +61,13 @@ impl Phone {
         self.talks[call].changes.push(code);
         match (code, answered) {
             (200..=299, Some((place, response))) => {
+                self.timer_agreed(now, call, response);
+                let update = self.clients[place].request.method == Method::Update;
                 let offered = self.clients[place].request.body.is_empty();
+                if update && offered {
+                    return;
+                }
+                self.note_version(call, &response.body);
                 let talk = &mut self.talks[call];
                 let goes_on = talk.stage == Stage::Talking;
                 let agreed = Description::parse(&response.body).is_some_and(|theirs| talk.agree(theirs, &laws));
@@ -67,7 +77,7 @@ impl Phone {
                 if goes_on && !agreed {
                     self.complain("a change was accepted without a usable description");
                 }
-                if acknowledges {
+                if acknowledges && !update {
                     self.talks[call].version += u64::from(offered);
                     let sdp = offered.then(|| self.answer_to(call));
                     let ack = self.in_talk(call, Method::Ack, Vec::new(), sdp).map(bytes::Bytes::from);
@@ -84,6 +94,9 @@ impl Phone {
                 if self.talks[call].stage == Stage::Talking {
                     self.talks[call].wants_change = Some(now + wait.max(Duration::from_millis(10)));
                 }
+            }
+            (422, Some((_, response))) if self.accepts_longer(call, response) => {
+                self.talks[call].wants_change = Some(now + Duration::from_millis(10));
             }
             (408 | 481, _) => {
                 let ended = self.talks[call].stage == Stage::Over;
@@ -105,11 +118,17 @@ impl Phone {
         if self.is_changing(call) {
             return self.respond(now, place, 491, None);
         }
+        if self.finds_too_small(request) {
+            return self.respond(now, place, 422, None);
+        }
         if self.manner.refuses_changes {
             return self.respond(now, place, 488, None);
         }
         let laws = self.setup.laws.clone();
+        self.note_version(call, &request.body);
         let talk = &mut self.talks[call];
+        talk.timer.refreshed += 1;
+        talk.named.extend(message::other(request, "P-Asserted-Identity"));
         let agreed = Description::parse(&request.body).is_some_and(|theirs| talk.agree(theirs, &laws));
         if !agreed {
             return self.respond(now, place, 488, None);

@@ -45,8 +45,17 @@ impl Phone {
                     self.asked_to_change(now, place, call, &request);
                 };
             }
+            (Method::Update, Some(call), Some(_)) if self.follows(call, &request) => {
+                return self.asked_to_update(now, place, call, &request);
+            }
+            (Method::PRack, Some(call), Some(_)) if self.follows(call, &request) => {
+                return self.pracked(now, place, call, &request);
+            }
+            (Method::Info | Method::Message, Some(call), Some(_)) if self.follows(call, &request) => {
+                return self.told(now, place, call, &request);
+            }
             (Method::Invite, Some(_), None) => 482,
-            (Method::Invite | Method::Bye, _, _) => 481,
+            (Method::Invite | Method::Bye | Method::Update | Method::PRack | Method::Info, _, _) => 481,
             (Method::Options, _, _) => 200,
             _ => 405,
         };
@@ -98,12 +107,16 @@ impl Phone {
         talk.remote_cseq = message::cseq(request).map(|(number, _)| number);
         talk.invite = message::branch(request).unwrap_or_default();
         talk.version = 1;
+        talk.named.extend(message::other(request, "P-Asserted-Identity"));
         let agreed = talk.agree(theirs, &self.setup.laws);
         self.talks.push(talk);
         let call = self.talks.len() - 1;
         self.servers[place].call = Some(call);
         if !agreed {
             return self.refuse(now, call, 488);
+        }
+        if self.finds_too_small(request) {
+            return self.refuse(now, call, 422);
         }
         if self.manner.early_media {
             let sdp = self.answer_to(call);
@@ -114,6 +127,7 @@ impl Phone {
         } else if self.manner.rings {
             self.respond(now, place, 180, None);
         }
+        self.ring_forks(now, place, call);
         if self.manner.reaction != Reaction::RingsOn {
             self.talks[call].react_at = Some(now + self.manner.after);
         }
@@ -138,6 +152,12 @@ impl Phone {
         let talks_for = self.manner.talks_for;
         let speaks = self.manner.speaks;
         let Some(place) = self.ringing(call) else { return };
+        // RFC 3262 §3: not while a description of the phone is unacknowledged.
+        if self.servers[place].rack.is_some() && self.manner.early_media {
+            self.talks[call].picks_up = true;
+            return;
+        }
+        let call = self.choose_fork(now, place, call);
         let talk = &mut self.talks[call];
         talk.stage = Stage::Talking;
         talk.answered_at = Some(now);
@@ -205,10 +225,42 @@ impl Phone {
                 format!("{to};tag={}", server.branch.trim_start_matches("z9hG4bK"))
             }
         };
-        let response = message::answer(&server.request, code, &to, (is_invite && code < 300).then_some(&contact), sdp);
-        let bytes = bytes::Bytes::from(response);
+        let refreshes = is_invite || server.request.method == Method::Update;
+        let (request, call) = (server.request.clone(), server.call);
+        let further = self.further(now, place, code, sdp.is_some());
+        let mut response = message::answer(&request, code, &to, (refreshes && code < 300).then_some(&contact), sdp);
+        response.headers.extend(further);
+        if let (Some(call), true, 200..=299) = (call, refreshes, code) {
+            let timer = self.takes_timer(now, call, &request);
+            response.headers.extend(timer);
+        }
+        let bytes = bytes::Bytes::from(response.clone());
         self.servers[place].respond(now, code, bytes.clone());
+        if let Some(rack) = message::other(&response, "RSeq").filter(|_| code < 200) {
+            let number = message::cseq(&request).map_or(0, |(number, _)| number);
+            self.servers[place].repeat(now, format!("{rack} {number} INVITE"));
+        }
         self.send(bytes);
+    }
+
+    /// What an answer says beyond what every answer says.
+    fn further(&mut self, _now: Instant, place: usize, code: u16, describes: bool) -> Vec<rsip::Header> {
+        let request = self.servers[place].request.clone();
+        let mut headers = Vec::new();
+        if matches!(request.method, Method::Invite | Method::Update) && code < 300 {
+            headers = self.admits();
+        }
+        if code == 422 {
+            let least = self.manner.skills.timer.map_or(90, |skill| skill.min_se_s);
+            headers.push(rsip::Header::Other("Min-SE".into(), least.to_string()));
+        }
+        // One at a time, and only those that matter (RFC 3262 §3).
+        let reliable = request.method == Method::Invite && (101..200).contains(&code) && self.is_reliable(&request);
+        if reliable && self.servers[place].rack.is_none() && (describes || !self.manner.early_media) {
+            headers.push(rsip::Header::Require("100rel".into()));
+            headers.push(rsip::Header::Other("RSeq".into(), "4711".into()));
+        }
+        headers
     }
 
     fn acknowledged(&mut self, now: Instant, branch: &str, ack: &Request) {
@@ -248,6 +300,7 @@ impl Phone {
             return self.pick_up(now, call);
         }
         self.respond(now, invite, 487, None);
+        self.end_forks(now, invite, call);
         let talk = &mut self.talks[call];
         talk.code = Some(487);
         talk.end(now, reason(request));

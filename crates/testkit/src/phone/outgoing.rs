@@ -8,6 +8,7 @@ use rsip::{Header, Method, Request, Response};
 use super::audio::{Ear, Law};
 use super::description::Description;
 use super::message::{self, Challenge, Draft};
+use super::session::TalkTimer;
 use super::talk::{Role, Stage, Talk};
 use super::transaction::{Client, Purpose};
 use super::{Phone, reason_of};
@@ -64,9 +65,11 @@ impl Phone {
         self.talks.push(talk);
         let call = self.talks.len() - 1;
         self.talks[call].target = format!("sip:{number}@{}", self.setup.domain);
-        self.talks[call].version = 1;
-        let sdp = self.describe(call);
-        if let Some(request) = self.in_talk(call, Method::Invite, Vec::new(), Some(sdp)) {
+        let late = self.manner.skills.late_offer;
+        self.talks[call].version = u64::from(!late);
+        self.talks[call].offers_late = late;
+        let sdp = (!late).then(|| self.describe(call));
+        if let Some(request) = self.in_talk(call, Method::Invite, Vec::new(), sdp) {
             self.talks[call].invite = self.request(now, request, Purpose::Invite(call));
         }
         call
@@ -87,12 +90,24 @@ impl Phone {
             ear: Ear::default(),
             keys: String::new(),
             changes: Vec::new(),
+            told: Vec::new(),
+            said: Vec::new(),
+            progress: Vec::new(),
+            pracked: 0,
+            pracks: Vec::new(),
+            named: Vec::new(),
+            versions: Vec::new(),
+            timer: TalkTimer::default(),
             admitted: false,
             local,
             remote,
             remote_tag: None,
             target: String::new(),
             cseq: 0,
+            invite_cseq: 0,
+            rseq: None,
+            offers_late: false,
+            picks_up: false,
             remote_cseq: None,
             session: self.random() >> 2,
             version: 0,
@@ -126,14 +141,21 @@ impl Phone {
         &mut self,
         call: usize,
         method: Method,
-        further: Vec<Header>,
+        mut further: Vec<Header>,
         sdp: Option<String>,
     ) -> Option<Request> {
+        let refreshes = matches!(method, Method::Invite | Method::Update);
+        if refreshes {
+            further.extend(self.boasts(call, method));
+        }
         let (branch, sent_by) = (self.fresh_branch(), self.setup.sent_by());
         let contact = format!("<sip:{}@{sent_by}>", self.setup.contact_user());
         let talk = &mut self.talks[call];
         if method != Method::Ack {
             talk.cseq += 1;
+        }
+        if method == Method::Invite {
+            talk.invite_cseq = talk.cseq;
         }
         let to = match &talk.remote_tag {
             Some(tag) => format!("{};tag={tag}", talk.remote),
@@ -147,8 +169,8 @@ impl Phone {
             from: &talk.local,
             to: &to,
             call_id: &talk.call_id,
-            cseq: talk.cseq,
-            contact: (method == Method::Invite).then_some(&contact),
+            cseq: if method == Method::Ack { talk.invite_cseq } else { talk.cseq },
+            contact: refreshes.then_some(&contact),
             agent: "desk phone",
         }
         .build(further, sdp);
@@ -276,7 +298,11 @@ impl Phone {
                 self.registration.cseq += 1;
                 self.registration.cseq
             }
-            Purpose::Invite(call) | Purpose::Change(call) | Purpose::Bye(call) => {
+            Purpose::Invite(call)
+            | Purpose::Change(call)
+            | Purpose::Bye(call)
+            | Purpose::Prack(call)
+            | Purpose::Say(call) => {
                 self.talks[call].cseq += 1;
                 self.talks[call].cseq
             }
@@ -286,8 +312,9 @@ impl Phone {
         again.headers.push(Header::Via(format!("SIP/2.0/UDP {sent_by};branch={branch};rport").into()));
         again.headers.push(Header::CSeq(rsip::typed::CSeq { seq: cseq, method: request.method }.into()));
         let branch = self.request_again(now, again, purpose, attempts + 1);
-        if let Purpose::Invite(call) | Purpose::Change(call) = purpose {
+        if let (Purpose::Invite(call) | Purpose::Change(call), Method::Invite) = (purpose, request.method) {
             self.talks[call].invite = branch;
+            self.talks[call].invite_cseq = cseq;
         }
         true
     }
@@ -302,8 +329,21 @@ impl Phone {
         let code = response.status_code.code();
         let laws = self.setup.laws.clone();
         let speaks = self.manner.speaks;
+        self.talks[call].admitted = true;
+        if code > 100 {
+            // The early dialog (RFC 3261 §12.1.2).
+            self.talks[call].remote_tag = message::to_tag(response);
+            self.talks[call].target = message::contact(response).unwrap_or_default();
+            if self.talks[call].target.is_empty() {
+                self.complain("a provisional answer without Contact");
+            }
+            if !self.acknowledges_provisional(now, call, response) {
+                return;
+            }
+            self.talks[call].progress.push(code);
+            self.talks[call].named.extend(message::other(response, "P-Asserted-Identity"));
+        }
         let talk = &mut self.talks[call];
-        talk.admitted = true;
         if code > 100 && talk.stage == Stage::Calling {
             talk.stage = Stage::Ringing;
         }
@@ -330,6 +370,8 @@ impl Phone {
             Purpose::Register => self.registered(now, code, answered.map(|(_, response)| response)),
             Purpose::Invite(call) => self.invited(now, call, code, answered),
             Purpose::Change(call) => self.changed(now, call, code, answered),
+            Purpose::Say(call) => self.talks[call].said.push(code),
+            Purpose::Prack(call) => self.talks[call].pracks.push(code),
             Purpose::Probe => self.probes.push(code),
             Purpose::Bye(_) | Purpose::Cancel => {}
         }
@@ -356,6 +398,18 @@ impl Phone {
     fn invited(&mut self, now: Instant, call: usize, code: u16, answered: Option<(usize, &Response)>) {
         let laws = self.setup.laws.clone();
         let (speaks, acknowledges, talks_for) = (self.manner.speaks, self.manner.acknowledges, self.manner.talks_for);
+        if code == 422
+            && let Some((_, response)) = answered
+            && self.accepts_longer(call, response)
+        {
+            // RFC 4028 §7.3: the same call once more.
+            let sdp = (!self.talks[call].offers_late).then(|| self.describe(call));
+            self.talks[call].remote_tag = None;
+            if let Some(request) = self.in_talk(call, Method::Invite, Vec::new(), sdp) {
+                self.talks[call].invite = self.request(now, request, Purpose::Invite(call));
+            }
+            return;
+        }
         let talk = &mut self.talks[call];
         talk.code = Some(code);
         talk.admitted |= !matches!(code, 400..=403 | 407 | 408);
@@ -368,6 +422,8 @@ impl Phone {
         talk.answered_at = Some(now);
         talk.remote_tag = message::to_tag(response);
         talk.target = message::contact(response).unwrap_or_default();
+        talk.named.extend(message::other(response, "P-Asserted-Identity"));
+        let answers = talk.offers_late && talk.theirs.is_none();
         let agreed = Description::parse(&response.body).is_some_and(|theirs| talk.agree(theirs, &laws));
         if speaks && agreed {
             talk.speak_from(now);
@@ -380,8 +436,11 @@ impl Phone {
         if self.talks[call].target.is_empty() || self.talks[call].remote_tag.is_none() {
             self.complain("a 200 without Contact or tag");
         }
+        self.timer_agreed(now, call, response);
         if acknowledges {
-            let ack = self.in_talk(call, Method::Ack, Vec::new(), None).map(bytes::Bytes::from);
+            self.talks[call].version += u64::from(answers);
+            let sdp = answers.then(|| self.answer_to(call));
+            let ack = self.in_talk(call, Method::Ack, Vec::new(), sdp).map(bytes::Bytes::from);
             self.clients[place].finish(now, ack.clone());
             if let Some(ack) = ack {
                 self.send(ack);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::NAT_SHIFT;
 use super::audio::{Law, Voice};
+use super::skill::Skills;
 use crate::world::SIP_PORT;
 
 /// What a phone is.
@@ -128,6 +129,8 @@ pub struct Manner {
     pub speaks: bool,
     /// Whether every 200 of it comes twice, from two ends, as from behind a proxy that forks.
     pub answers_twice: bool,
+    /// What it can do beyond RFC 3261.
+    pub skills: Skills,
 }
 
 impl Default for Manner {
@@ -143,6 +146,7 @@ impl Default for Manner {
             crosses_cancel: false,
             speaks: true,
             answers_twice: false,
+            skills: Skills::default(),
         }
     }
 }

@@ -7,6 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::audio::{Ear, Law, Sound, Speech};
 use super::description::{Description, EVENTS, Hold};
+use super::session::TalkTimer;
 
 /// Keys in the order of their event codes (RFC 4733 §3.2).
 const KEYS: &[u8] = b"0123456789*#ABCD";
@@ -61,8 +62,24 @@ pub struct Talk {
     pub ear: Ear,
     /// Keys the other side has pressed, once each.
     pub keys: String,
-    /// Statuses of the phone's own re-INVITEs, in order.
+    /// Statuses of the phone's own re-INVITEs and UPDATEs, in order.
     pub changes: Vec<u16>,
+    /// Type and body of everything the other side has said by INFO or MESSAGE.
+    pub told: Vec<(String, String)>,
+    /// Statuses of what the phone itself has said so.
+    pub said: Vec<u16>,
+    /// Provisional statuses, in order; repetitions and 100 left out.
+    pub progress: Vec<u16>,
+    /// Provisional answers of the phone that were acknowledged.
+    pub pracked: usize,
+    /// Statuses of the phone's own PRACKs.
+    pub pracks: Vec<u16>,
+    /// Whom the display has shown as the other end: P-Asserted-Identity.
+    pub named: Vec<String>,
+    /// Versions of the session in the offers of the other side.
+    pub versions: Vec<u64>,
+    /// Its session timer.
+    pub timer: TalkTimer,
     /// Whether anything got past the gate: a status other than a challenge or a refusal at the door.
     pub admitted: bool,
     pub(super) local: String,
@@ -70,6 +87,14 @@ pub struct Talk {
     pub(super) remote_tag: Option<String>,
     pub(super) target: String,
     pub(super) cseq: u32,
+    /// Number of its last INVITE, which the ACK repeats.
+    pub(super) invite_cseq: u32,
+    /// Number of the last reliable provisional answer.
+    pub(super) rseq: Option<u32>,
+    /// Whether its INVITE brought no description.
+    pub(super) offers_late: bool,
+    /// An answer that waits for a PRACK.
+    pub(super) picks_up: bool,
     pub(super) remote_cseq: Option<u32>,
     pub(super) session: u64,
     pub(super) version: u64,
@@ -228,10 +253,14 @@ impl Talk {
         self.hang_up_at = None;
         self.wants_change = None;
         self.wants_out = false;
+        self.picks_up = false;
+        self.timer.refresh_at = None;
+        self.timer.expires_at = None;
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        [self.react_at, self.hang_up_at, self.speak_at, self.wants_change].into_iter().flatten().min()
+        let timer = [self.timer.refresh_at, self.timer.expires_at];
+        [self.react_at, self.hang_up_at, self.speak_at, self.wants_change].into_iter().chain(timer).flatten().min()
     }
 }
 

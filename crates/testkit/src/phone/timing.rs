@@ -88,6 +88,12 @@ impl Phone {
         if due(self.talks[call].wants_change) {
             self.ask_to_change(now, call);
         }
+        if due(self.talks[call].timer.refresh_at) {
+            self.refresh_session(now, call);
+        }
+        if due(self.talks[call].timer.expires_at) {
+            self.session_expired(now, call);
+        }
         if due(self.talks[call].hang_up_at) {
             self.talks[call].hang_up_at = None;
             self.hang_up(now, call);

@@ -20,10 +20,14 @@ pub(super) enum Purpose {
     Register,
     /// The INVITE of a call.
     Invite(usize),
-    /// A re-INVITE.
+    /// A re-INVITE or UPDATE.
     Change(usize),
     Bye(usize),
     Cancel,
+    /// The acknowledgement of a reliable provisional answer.
+    Prack(usize),
+    /// INFO or MESSAGE in a call.
+    Say(usize),
     /// Anything whose answer alone matters.
     Probe,
 }
@@ -145,6 +149,8 @@ pub(super) struct Server {
     is_final: bool,
     /// A final answer to an INVITE goes out until it is acknowledged.
     resend: Option<(Instant, Duration)>,
+    /// What the PRACK of a reliable provisional answer names.
+    pub(super) rack: Option<String>,
     forget_at: Instant,
 }
 
@@ -159,7 +165,16 @@ pub(super) enum Waiting {
 
 impl Server {
     pub(super) fn new(now: Instant, branch: String, request: Request, call: Option<usize>) -> Server {
-        Server { branch, request, call, response: None, is_final: false, resend: None, forget_at: now + PATIENCE }
+        Server {
+            branch,
+            request,
+            call,
+            response: None,
+            is_final: false,
+            resend: None,
+            rack: None,
+            forget_at: now + PATIENCE,
+        }
     }
 
     pub(super) fn respond(&mut self, now: Instant, code: u16, bytes: Bytes) {
@@ -169,6 +184,12 @@ impl Server {
             self.forget_at = now + GIVE_UP;
             self.resend = (self.request.method == Method::Invite).then_some((now + T1, T1));
         }
+    }
+
+    /// The answer just given is repeated until its PRACK comes (RFC 3262 §3).
+    pub(super) fn repeat(&mut self, now: Instant, rack: String) {
+        self.rack = Some(rack);
+        self.resend = Some((now + T1, T1));
     }
 
     /// What a repeated request is answered with.

@@ -87,8 +87,16 @@ impl Handset<'_> {
         self
     }
 
-    fn manner(self, change: impl FnOnce(&mut Manner)) -> Self {
+    pub(super) fn manner(self, change: impl FnOnce(&mut Manner)) -> Self {
         change(&mut self.world.phones[self.place].manner);
+        self
+    }
+
+    /// Does something that has no verb.
+    pub(super) fn does_now(self, work: impl FnOnce(&mut Phone, std::time::Instant)) -> Self {
+        let now = self.world.clock.now();
+        work(&mut self.world.phones[self.place], now);
+        self.world.settle_phone(self.place);
         self
     }
 
