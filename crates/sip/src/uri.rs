@@ -47,10 +47,7 @@ impl Host {
         };
         let text = std::str::from_utf8(inner).unwrap_or_default();
         if inner.contains(&b':') || inner.len() != bytes.len() {
-            return match text.parse() {
-                Ok(address) => Ok(Host::V6(address)),
-                Err(_) => malformed("host", 0),
-            };
+            return v6(text).map_or_else(|| malformed("host", 0), |address| Ok(Host::V6(address)));
         }
         match inner.iter().position(|byte| !scan::is_host_byte(*byte)) {
             Some(position) => malformed("host", position),
@@ -75,6 +72,17 @@ impl Host {
             _ => self == other,
         }
     }
+}
+
+/// An IPv6 address. The grammar of RFC 3261 asks for `:::` where two colons stand before an embedded IPv4 address; both are
+/// read (RFC 5118 §4.10).
+fn v6(text: &str) -> Option<Ipv6Addr> {
+    if let Ok(address) = text.parse() {
+        return Some(address);
+    }
+    let (groups, v4) = text.split_once(":::")?;
+    v4.parse::<Ipv4Addr>().ok()?;
+    format!("{groups}::{v4}").parse().ok()
 }
 
 impl From<std::net::IpAddr> for Host {
@@ -354,7 +362,7 @@ fn host_end(bytes: &[u8], start: usize) -> Result<usize, Error> {
             return malformed("URI", start);
         };
         let address = std::str::from_utf8(&bytes[start + 1..close]).unwrap_or_default();
-        return if address.parse::<Ipv6Addr>().is_ok() { Ok(close + 1) } else { malformed("URI", start) };
+        return if v6(address).is_some() { Ok(close + 1) } else { malformed("URI", start) };
     }
     let length = bytes[start..].iter().take_while(|byte| scan::is_host_byte(**byte)).count();
     if length == 0 { malformed("URI", start) } else { Ok(start + length) }

@@ -63,7 +63,7 @@ pub enum Ending {
     TooManyCalls,
     /// The legs have no codec that we could carry from one to the other.
     NoCommonCodec,
-    /// An SDP that the media layer refused with this status (400, 415 or 488).
+    /// An SDP that the media layer refused with this status (400, 406, 415 or 488).
     Offer(u16),
     /// No port, no worker, or a worker that failed.
     MediaFailure,
@@ -139,6 +139,7 @@ impl Ending {
             Self::TooManyCalls => (503, 34, "The tenant has as many calls as it may have", Rejected),
             Self::NoCommonCodec => (488, 88, "The phones have no codec in common", Failed),
             Self::Offer(400) => (400, 95, "The session description cannot be read", Failed),
+            Self::Offer(406) => (406, 79, "The caller reads no session description", Failed),
             Self::Offer(415) => (415, 79, "The session description is of an unknown kind", Failed),
             Self::Offer(_) => (488, 88, "The session description offers nothing that can be carried", Failed),
             Self::MediaFailure => (503, 47, "No media path could be opened", Failed),

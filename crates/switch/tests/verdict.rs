@@ -26,6 +26,7 @@ const ALL: &[(Ending, u16, u8, CallStatus)] = &[
     (Ending::TooManyCalls, 503, 34, Rejected),
     (Ending::NoCommonCodec, 488, 88, Failed),
     (Ending::Offer(400), 400, 95, Failed),
+    (Ending::Offer(406), 406, 79, Failed),
     (Ending::Offer(415), 415, 79, Failed),
     (Ending::Offer(488), 488, 88, Failed),
     (Ending::Offer(0), 488, 88, Failed),

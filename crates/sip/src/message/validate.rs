@@ -2,7 +2,7 @@
 
 use super::{Headers, Request, Response};
 use crate::error::Error;
-use crate::header::{CSeq, MaxForwards, Name};
+use crate::header::{CSeq, MaxForwards, Name, Via};
 
 const SINGLE_FIELDS: usize = 6;
 
@@ -17,7 +17,9 @@ pub(super) fn request(request: &Request) -> Result<(), Error> {
     if request.uri.headers().next().is_some() {
         return Err(Error::Violation { header: "Request-URI", why: "has headers" });
     }
+    // Answers carry every Via back: one that cannot be read is not for us to pass on (RFC 4475 §3.1.2.1).
     request.via()?;
+    request.headers.typed_all::<Via>().skip(1).try_for_each(|via| via.map(|_| ()))?;
     request.from()?;
     request.to()?;
     request.call_id()?;

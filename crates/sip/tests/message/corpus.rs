@@ -1,4 +1,4 @@
-//! Messages of our own after the sections of RFC 4475 and RFC 5118, one file each in `tests/corpus`.
+//! What is read from the messages of `tests/corpus`, field by field. Which is accepted and which refused: `torture/table.rs`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -40,77 +40,6 @@ fn response(name: &str) -> Response {
 
 fn name_bytes(text: &'static str) -> Host {
     Host::Name(Bytes::from_static(text.as_bytes()))
-}
-
-#[test]
-fn every_valid_message_is_accepted() {
-    for (name, bytes) in corpus().into_iter().filter(|(name, _)| name.starts_with("valid-")) {
-        let verdict = match Message::parse_datagram(bytes) {
-            Ok(Message::Request(request)) => request.validate(),
-            Ok(Message::Response(response)) => response.validate(),
-            Err(error) => Err(error),
-        };
-        assert_eq!(verdict, Ok(()), "{name}");
-    }
-}
-
-/// What becomes of each invalid message: dropped unread, or read and refused with a status, or (where the RFCs leave it open)
-/// tolerated.
-#[test]
-fn every_invalid_message_gets_its_verdict() {
-    #[derive(Debug, Eq, PartialEq)]
-    enum Verdict {
-        Dropped,
-        Refused(u16),
-        Tolerated,
-    }
-    use Verdict::*;
-    let expected = [
-        ("big-code", Dropped),
-        ("blank-in-address", Tolerated),
-        ("blank-in-uri", Refused(400)),
-        ("blanks-in-start", Refused(400)),
-        ("bracketed-uri", Refused(400)),
-        ("contact-question", Tolerated),
-        ("cut-in-headers", Refused(400)),
-        ("display-comma", Refused(400)),
-        ("keepalive", Dropped),
-        ("length-negative", Refused(400)),
-        ("length-too-long", Refused(400)),
-        ("length-twice", Refused(400)),
-        ("method-mismatch", Refused(400)),
-        ("missing-fields", Refused(400)),
-        ("new-method-mismatch", Refused(400)),
-        ("no-colon", Refused(400)),
-        ("no-sip", Dropped),
-        ("open-quote", Refused(400)),
-        ("raw-null", Refused(400)),
-        ("response-cut", Dropped),
-        ("response-scalars", Dropped),
-        ("scalars", Refused(400)),
-        ("separators", Tolerated),
-        ("trailing-blank", Refused(400)),
-        ("twice", Refused(400)),
-        ("uri-headers", Refused(400)),
-        ("v6-no-brackets", Refused(400)),
-        ("v6-three-colons", Refused(400)),
-        ("version", Refused(505)),
-    ];
-    let expected: BTreeMap<&str, Verdict> = expected.into_iter().collect();
-    let corpus = corpus();
-    let mut found = BTreeMap::new();
-    for (name, bytes) in &corpus {
-        let Some(name) = name.strip_prefix("invalid-") else { continue };
-        let verdict = match Message::parse_datagram(bytes.clone()) {
-            Err(_) => Dropped,
-            Ok(Message::Request(request)) => {
-                request.validate().map_or_else(|error| Refused(error.status()), |()| Tolerated)
-            }
-            Ok(Message::Response(response)) => response.validate().map_or(Dropped, |()| Tolerated),
-        };
-        found.insert(name, verdict);
-    }
-    assert_eq!(found, expected);
 }
 
 /// RFC 4475 §3.1.1.1: folding, compact names, blanks before colons, several values on a line.
@@ -196,7 +125,7 @@ fn bodies_are_bytes() {
 /// RFC 4475 §3.1.1.12, §3.1.1.13.
 #[test]
 fn reasons_are_any_bytes_or_none() {
-    assert!(response("valid-reason-utf8").reason().starts_with(b"= 2**3 * 5**2"));
+    assert!(response("valid-reason-utf8").reason().starts_with(b"= \xd1\x8f\xd0\xba"));
     assert_eq!(response("valid-reason-empty").reason(), b"");
     assert_eq!(response("valid-reason-missing-space").reason(), b"");
     assert_eq!(response("valid-reason-missing-space").code(), 180);
@@ -213,8 +142,8 @@ fn record_routes_come_in_order() {
 #[test]
 fn foreign_schemes_are_kept() {
     let scheme = |name| request(name).uri().scheme();
-    assert_eq!(scheme("valid-unknown-scheme"), Scheme::Other(Bytes::from_static(b"nobodyKnowsThisScheme")));
-    assert_eq!(scheme("valid-novel-scheme"), Scheme::Other(Bytes::from_static(b"soap.beep")));
+    assert_eq!(scheme("valid-unknown-scheme"), Scheme::Other(Bytes::from_static(b"herdcall")));
+    assert_eq!(scheme("valid-novel-scheme"), Scheme::Other(Bytes::from_static(b"h323")));
     assert_eq!(scheme("valid-urn"), Scheme::Other(Bytes::from_static(b"urn")));
     assert_eq!(scheme("valid-tel"), Scheme::Tel);
     let tel = request("valid-tel");
@@ -236,7 +165,7 @@ fn oversized_numbers_do_not_wrap() {
     assert!(response.headers().typed::<Warning>().unwrap().is_err());
 }
 
-/// RFC 4475 §3.3.15, §3.3.16: a question mark needs brackets.
+/// RFC 4475 §3.1.2.13, §3.3.12 to §3.3.14: a question mark needs brackets.
 #[test]
 fn a_contact_with_headers_needs_brackets() {
     let contact = |name| request(name).headers().typed::<ContactValue>().unwrap();
@@ -248,8 +177,8 @@ fn a_contact_with_headers_needs_brackets() {
     let unknown: Vec<ContactValue> =
         request("valid-contact-unknown-param").headers().typed_all().collect::<Result<_, _>>().unwrap();
     let addresses: Vec<_> = unknown.iter().map(|contact| contact.address().unwrap()).collect();
-    assert!(addresses[0].params.contains("unknownparam") && !addresses[0].uri.has_param("unknownparam"));
-    assert!(addresses[1].uri.has_param("unknownparam") && !addresses[1].params.contains("unknownparam"));
+    assert!(addresses[0].params.contains("odd-param") && !addresses[0].uri.has_param("odd-param"));
+    assert!(addresses[1].uri.has_param("odd-param") && !addresses[1].params.contains("odd-param"));
 }
 
 #[test]
@@ -274,6 +203,11 @@ fn ipv6_is_an_address_like_any_other() {
     let received: Vec<_> = vias.iter().map(|via| via.received().unwrap().to_string()).collect();
     assert_eq!(received, ["2001:db8::9:255", "2001:db8::9:256"]);
     assert_eq!(request("valid-v6-mapped").via().unwrap().host, v6("::ffff:192.0.2.10"));
+    // §4.10: the grammar of RFC 3261 wants a colon too many before an embedded IPv4 address.
+    for name in ["valid-v6-two-colons", "valid-v6-three-colons"] {
+        assert_eq!(request(name).uri().host(), v6("2001:db8::192.0.2.1"), "{name}");
+        assert_eq!(request(name).to().unwrap().uri.host(), v6("2001:db8::192.0.2.1"), "{name}");
+    }
 }
 
 #[test]

@@ -127,7 +127,7 @@ impl Shard {
             // RFC 3891 §3: more than one, or one that cannot be read.
             _ => return self.respond(now, server, Reply::new(400)),
         }
-        let route = self.route(identity, number.as_deref());
+        let route = answer::readable(request).and_then(|()| self.route(identity, number.as_deref()));
         let key = self.calls.fresh_key();
         let setup = Setup { key, server, dialog, request, flow, identity, number };
         if self.open(now, &setup) {

@@ -48,7 +48,7 @@ pub(crate) fn sdp_with(phone: Phone, formats: &str, extra: &str) -> String {
 }
 
 fn with_body(head: &str, body: &str) -> String {
-    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+    let kind = if body.is_empty() || head.contains("\r\nc:") { "" } else { "Content-Type: application/sdp\r\n" };
     format!("{head}{kind}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 

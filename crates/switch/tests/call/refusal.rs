@@ -59,6 +59,33 @@ fn descriptions_nobody_can_talk_with() {
 }
 
 #[test]
+fn bodies_of_another_kind_and_callers_who_read_no_description() {
+    let cases = [
+        ("Accept: text/plain, application/foo\r\n", 406),
+        ("Accept: text/plain\r\nAccept: application/SDP;level=1\r\n", 486),
+        ("Accept: */*\r\n", 486),
+        ("c: application/unknown\r\n", 415),
+        ("c: Application/SDP ; charset=utf-8\r\n", 486),
+    ];
+    for (extra, code) in cases {
+        let mut bench = Bench::new();
+        let (alice, bob) = (phone("1001", ALICE), phone("1002", BOB));
+        bob.register(&mut bench);
+        let mut caller = alice.invite(&mut bench, "1002", extra, &sdp(alice, ""));
+        if code == 486 {
+            let ringing = bench.request(bob.address, &Method::Invite);
+            bob.answer(&mut bench, &ringing, 486, "busy", "");
+            bench.request(bob.address, &Method::Ack);
+        }
+        let response = bench.response(alice.address, code);
+        let accept = response.headers().get(&Name::Accept);
+        assert_eq!(accept.as_deref(), (code == 415).then_some(&b"application/sdp"[..]), "{extra}");
+        caller.ack_refusal(&mut bench, &response);
+        assert_eq!(bench.end().sip_response_code, Some(code), "{extra}");
+    }
+}
+
+#[test]
 fn the_dialplan_may_hang_up() {
     let mut bench = Bench::new();
     let alice = phone("1001", ALICE);
