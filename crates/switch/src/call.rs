@@ -15,6 +15,7 @@
 mod answered;
 pub(crate) mod effect;
 pub(crate) mod identity;
+mod info;
 mod leg;
 mod record;
 mod reinvite;
@@ -36,6 +37,7 @@ use crate::feature::Feature;
 use crate::verdict::Ending;
 use answered::{Alone, Bridged};
 use effect::{Context, RequestKey};
+use info::Passing;
 use leg::{Caller, Media};
 use record::Record;
 use reinvite::Exchange;
@@ -131,6 +133,8 @@ pub(crate) struct Call {
     /// What is tried when it fails.
     actions: VecDeque<Action>,
     media: Media,
+    /// What one side said beside the session, and the other has not answered.
+    passing: Passing,
     stage: Stage,
     next_request: u32,
     since: Timestamp,

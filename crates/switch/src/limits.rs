@@ -29,6 +29,15 @@ pub const REFER_SUBSCRIPTION_S: u32 = 300;
 /// How long one side may think about a change of the session before it is taken back.
 pub const REINVITE: Duration = Duration::from_secs(60);
 
+/// Wait before a refresh that could not be sent, or was refused without a reason that helps, is tried again.
+pub const REFRESH_AGAIN: Duration = Duration::from_secs(10);
+
+/// Bytes of an INFO or MESSAGE that one side of a call sends to the other; longer ones get 413.
+pub const MAX_PASSED_BODY: usize = 4_096;
+
+/// Such requests of one call that wait for an answer; further ones get 500 and may come again.
+pub const MAX_PASSED: usize = 16;
+
 /// How long a record waits for the statistics of its media before it is closed without them.
 pub const MEDIA_CLOSE: Duration = Duration::from_secs(2);
 

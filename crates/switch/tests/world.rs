@@ -17,6 +17,8 @@ mod flows;
 mod fork;
 #[path = "world/hold.rs"]
 mod hold;
+#[path = "world/info.rs"]
+mod info;
 #[path = "world/limits.rs"]
 mod limits;
 #[path = "world/media.rs"]

@@ -48,6 +48,7 @@ impl Call {
             Method::Refer => self.refer(cx, side, server, request),
             Method::Invite => self.reinvite(cx, side, server, request),
             Method::Bye => self.bye(cx, side, server),
+            Method::Info | Method::Message => self.said(cx, side, server, request),
             method => cx.respond(server, answer::in_dialog(method)),
         }
     }
@@ -92,6 +93,9 @@ impl Call {
         dialog: Option<DialogId>,
         response: &Response,
     ) {
+        if self.passed_response(cx, request, response.code()) {
+            return;
+        }
         match &self.stage {
             Stage::Ringing(_) => self.branch_response(cx, request, dialog, response),
             Stage::Bridged(_) => self.reinvite_response(cx, request, response),
@@ -102,6 +106,9 @@ impl Call {
 
     /// No answer to a request of ours.
     pub(super) fn failed(&mut self, cx: &mut Context<'_>, request: RequestKey, why: Failure) {
+        if self.passed_failed(cx, request, why) {
+            return;
+        }
         match &self.stage {
             Stage::Ringing(_) => self.branch_failed(cx, request, why),
             Stage::Bridged(_) => self.reinvite_failed(cx, request, why),

@@ -10,6 +10,7 @@ use sip::{DialogId, Flow, Name, Request, ServerId, Uri};
 
 use super::answered::Alone;
 use super::effect::Context;
+use super::info::Passing;
 use super::leg::{Caller, CallerState, End, Media, Target};
 use super::record::{Record, description, text};
 use super::{Call, CallKey, Stage};
@@ -78,6 +79,7 @@ impl Call {
             feature: None,
             actions: VecDeque::new(),
             media: Media::None,
+            passing: Passing::default(),
             stage: Stage::Idle,
             next_request: 0,
             since: cx.at,

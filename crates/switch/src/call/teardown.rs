@@ -41,6 +41,7 @@ impl Call {
         let mut legs = Vec::with_capacity(2);
         self.stop_ringing(cx);
         self.drop_transfer(cx, ending);
+        self.drop_passed(cx);
         if let Stage::Bridged(bridged) = std::mem::replace(&mut self.stage, Stage::Idle) {
             if let Some(exchange) = bridged.exchange {
                 give_up_exchange(cx, &exchange);

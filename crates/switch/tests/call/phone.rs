@@ -230,6 +230,21 @@ impl Dialog {
         self.remote = kept;
     }
 
+    /// Counts requests that a copy of this dialog has sent.
+    pub(crate) fn skip(&mut self, requests: u32) {
+        self.cseq += requests;
+    }
+
+    /// Sends a request inside the dialog with lines and a body of its own.
+    pub(crate) fn send_as(&mut self, bench: &mut Bench, method: &str, lines: &str, body: &str) {
+        let n = bench.fresh();
+        self.cseq += 1;
+        self.branch = format!("z9hG4bKd{n}");
+        let branch = self.branch.clone();
+        let head = self.head(method, self.cseq, &branch);
+        bench.send(self.phone.address, format!("{head}{lines}Content-Length: {}\r\n\r\n{body}", body.len()));
+    }
+
     /// Sends a request inside the dialog.
     pub(crate) fn send(&mut self, bench: &mut Bench, method: &str, body: &str) {
         let n = bench.fresh();
