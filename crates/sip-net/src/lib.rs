@@ -15,12 +15,14 @@
 #![forbid(unsafe_code)]
 
 mod counters;
+mod guard;
 mod limits;
 mod receive;
 mod socket;
 mod transport;
 
 pub use counters::Counters;
+pub use guard::{Guard, GuardCounters, GuardLimits, Report, Standing, Taken};
 pub use receive::Received;
 pub use socket::{BindError, UdpSockets, bind};
 pub use transport::{UdpTransport, start};
