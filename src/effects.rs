@@ -45,6 +45,7 @@ impl Effects for Doors {
                     );
                 }
             }
+            Output::Guard(_) => {}
         }
     }
 }

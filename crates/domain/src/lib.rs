@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ban;
 mod call_record;
 mod dialplan;
 mod extension;
@@ -16,6 +17,7 @@ mod registration;
 mod snapshot;
 mod tenant;
 
+pub use ban::{Ban, Network, NoNetwork, source};
 pub use call_record::{
     CallEvent, CallEventKind, CallLeg, CallRecord, CallStatus, Direction, HangupBy, JournalEntry, LegMedia,
 };

@@ -10,13 +10,18 @@
 //! | OPTIONS | 401 | none needed from the flow of a registered phone, which asks whether we are alive |
 //! | every other | 401 or 407, by [`policy`] | the From is the authenticated extension, or anonymous |
 //!
-//! ACK and CANCEL are not the gate's to judge: they match something or are dropped.
+//! ACK and CANCEL are not the gate's to judge: they match something or are dropped. Who has tried too often is not listened to
+//! for a while: see [`crate::guard`].
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use domain::{Credential, DeviceId, DigestOffer, ExtensionId, TenantId, TenantSnapshot, TenantStatus, UserId};
+use domain::{
+    Credential, DeviceId, DigestOffer, Extension, ExtensionId, Registration, Tenant, TenantId, TenantSnapshot,
+    TenantStatus, UserId, source,
+};
 use sip::digest::{Algorithm, Challenge, Credentials, Ha1, NonceCounts, NonceKey, NonceVerdict, verify};
 use sip::header::NameAddr;
 use sip::{Admission, Flow, Gate, Host, Method, Name, Reply, Request, Scheme, Scope, Uri};
@@ -25,8 +30,9 @@ pub mod policy;
 
 use policy::Policy;
 
+use crate::guard::{Account, Attempt, GuardConfig, Offence, Sentry};
 use crate::limits;
-use crate::registrar::Registrar;
+use crate::registrar::{Binding, Registrar};
 use crate::routing::Routes;
 
 /// Whom a request speaks for.
@@ -58,6 +64,7 @@ pub struct Admittance {
     began: Instant,
     /// Checked for names nobody has, so that they cost what the others cost.
     nobody: Ha1,
+    sentry: Sentry,
 }
 
 impl Admittance {
@@ -73,7 +80,25 @@ impl Admittance {
             counts: NonceCounts::default(),
             began: now,
             nobody: Ha1 { md5: [0; 16], sha256: Some([0; 32]) },
+            sentry: Sentry::new(GuardConfig::default()),
         }
+    }
+
+    /// With a guard that is told something else than the usual.
+    #[must_use]
+    pub fn guarded_as(self, config: GuardConfig) -> Self {
+        Self { sentry: Sentry::new(config), ..self }
+    }
+
+    /// Who has tried too often.
+    #[must_use]
+    pub fn sentry(&self) -> &Sentry {
+        &self.sentry
+    }
+
+    /// The same, to ban and to lift bans.
+    pub fn sentry_mut(&mut self) -> &mut Sentry {
+        &mut self.sentry
     }
 
     /// Takes a tenant as it is now.
@@ -162,9 +187,9 @@ pub struct Guard<'a> {
 }
 
 /// What the credentials of a request turned out to be.
-enum Proof {
+enum Proof<'s> {
     /// Right, fresh and first.
-    Good,
+    Good(&'s Credential, &'s Extension),
     /// Right, but for a nonce that is old, foreign or used up.
     Stale,
     /// Wrong, or none.
@@ -173,41 +198,54 @@ enum Proof {
 
 impl Gate<Identity> for Guard<'_> {
     fn admit(&mut self, now: Instant, flow: &Flow, request: &Request, scope: Scope) -> Admission<Identity> {
-        if policy::of(request.method()) == Policy::Never {
+        let banned = self.admittance.sentry.is_banned(now, flow.remote.ip());
+        if banned || policy::of(request.method()) == Policy::Never {
             return Admission::Drop;
         }
-        let Some(routes) = self.routes(flow, request, scope) else { return Admission::Refuse(Reply::new(403)) };
-        let snapshot = routes.snapshot();
-        let tenant = snapshot.tenant.id;
-        if snapshot.tenant.status != TenantStatus::Active {
+        let own = self.registrar.on_flow(flow).map(Binding::registration);
+        let routes = self.routes(flow, request, scope);
+        let Some(routes) = routes.filter(|routes| routes.snapshot().tenant.status == TenantStatus::Active) else {
+            if own.is_none() {
+                let proven = flow.transport.is_reliable();
+                self.admittance.sentry.offend(now, flow.remote.ip(), Offence::UnknownDomain, proven);
+            }
             return Admission::Refuse(Reply::new(403));
-        }
-        if *request.method() == Method::Options
-            && let Some(identity) = self.registered(tenant, flow)
-        {
-            return Admission::Pass(identity);
-        }
-        let (proof, credential) = self.check(now, snapshot, request);
-        let usable = credential.and_then(|credential| {
-            let extension = snapshot.extensions.get(&credential.extension)?;
-            (credential.enabled && extension.enabled).then_some((credential, extension))
-        });
-        let (credential, extension) = match (proof, usable) {
-            (Proof::Good, Some(usable)) => usable,
-            (Proof::Stale, Some(_)) => return Admission::Refuse(self.challenge(now, snapshot, request, true)),
-            _ => return Admission::Refuse(self.challenge(now, snapshot, request, false)),
         };
-        if scope == Scope::OutOfDialog && !self.speaks_for_itself(tenant, credential, request) {
+        let snapshot = routes.snapshot();
+        let own = own.filter(|own| own.tenant_id == snapshot.tenant.id);
+        if *request.method() == Method::Options
+            && let Some(own) = own
+        {
+            return Admission::Pass(registered(own));
+        }
+        let (credential, extension) = match self.prove(now, flow, snapshot, request, own) {
+            Proof::Good(credential, extension) => (credential, extension),
+            Proof::Stale => return Admission::Refuse(self.challenge(now, flow, snapshot, request, true)),
+            Proof::Bad => return Admission::Refuse(self.challenge(now, flow, snapshot, request, false)),
+        };
+        if scope == Scope::OutOfDialog && !self.speaks_for_itself(snapshot.tenant.id, credential, request) {
             return Admission::Refuse(Reply::new(403));
         }
         Admission::Pass(Identity {
-            tenant,
+            tenant: snapshot.tenant.id,
             extension: credential.extension.clone(),
             extension_id: extension.id,
             user_id: credential.user_id,
             device_id: credential.device_id,
             username: credential.username.clone(),
         })
+    }
+}
+
+/// The extension that is registered from the flow of a request.
+fn registered(own: &Registration) -> Identity {
+    Identity {
+        tenant: own.tenant_id,
+        extension: own.extension.clone(),
+        extension_id: own.extension_id,
+        user_id: None,
+        device_id: own.device_id,
+        username: own.extension.clone(),
     }
 }
 
@@ -224,45 +262,62 @@ impl Guard<'_> {
         admittance.tenants.get(&tenant).cloned()
     }
 
-    /// The extension that is registered from this very flow.
-    fn registered(&self, tenant: TenantId, flow: &Flow) -> Option<Identity> {
-        let registration = self.registrar.on_flow(flow)?.registration();
-        (registration.tenant_id == tenant).then(|| Identity {
-            tenant,
-            extension: registration.extension.clone(),
-            extension_id: registration.extension_id,
-            user_id: None,
-            device_id: registration.device_id,
-            username: registration.extension.clone(),
-        })
-    }
-
-    /// Looks for credentials for the tenant's realm and checks them. The hash is computed for unknown names as well.
-    fn check<'s>(
+    /// Looks for credentials for the tenant's realm and checks them. The same is done for a name nobody has, for one that is
+    /// disabled and for one that is locked, in the same order, so that none of them can be told from a wrong password.
+    fn prove<'s>(
         &mut self,
         now: Instant,
+        flow: &Flow,
         snapshot: &'s TenantSnapshot,
         request: &Request,
-    ) -> (Proof, Option<&'s Credential>) {
-        let headers = request.headers();
-        let values = headers.all(&Name::Authorization).chain(headers.all(&Name::ProxyAuthorization));
+        own: Option<&Registration>,
+    ) -> Proof<'s> {
         let tenant = &snapshot.tenant;
-        let offered = offered(tenant.digest_algorithms);
-        let credentials = values
-            .take(limits::MAX_AUTHORIZATIONS)
-            .filter_map(|value| Credentials::parse(&value).ok())
-            .find(|given| given.realm == tenant.realm.as_bytes() && offered.contains(&given.algorithm));
-        let Some(given) = credentials else { return (Proof::Bad, None) };
+        let Some(given) = credentials(request, tenant) else {
+            self.suspect(now, flow, request);
+            return Proof::Bad;
+        };
         let known = std::str::from_utf8(&given.username).ok().and_then(|name| snapshot.credentials.get(name));
         let ha1 = known.map(|credential| Ha1 { md5: credential.ha1.md5, sha256: credential.ha1.sha256 });
         let right = verify(&given, request.method(), request.uri(), ha1.as_ref().unwrap_or(&self.admittance.nobody));
-        if !right || known.is_none() {
-            return (Proof::Bad, None);
-        }
         let now_ms = self.now_ms(now);
-        let fresh = self.admittance.key.check(&given.nonce, &tenant.realm, now_ms) == NonceVerdict::Fresh
-            && self.admittance.counts.accept(&given.nonce, given.nc, now_ms);
-        (if fresh { Proof::Good } else { Proof::Stale }, known)
+        let address = source(flow.remote.ip());
+        let Admittance { key, counts, sentry, .. } = &mut *self.admittance;
+        let nonce = key.check(&given.nonce, &seal(&tenant.realm, address), now_ms);
+        let proven = nonce != NonceVerdict::Foreign || flow.transport.is_reliable();
+        let attempt = Attempt { address, account: Account::new(tenant.id, &given.username), proven };
+        let extension = snapshot.extensions.get(known.map_or("", |credential| &credential.extension));
+        let usable = known.zip(extension).filter(|(credential, extension)| credential.enabled && extension.enabled);
+        // A phone that is registered from this very flow has proven itself; others at its address do not lock it out.
+        let own = own.is_some_and(|own| known.is_some_and(|credential| credential.extension == own.extension));
+        let locked = sentry.is_locked(now, &attempt) && !own;
+        let doubtful = sentry.is_doubtful(now, address) && nonce == NonceVerdict::Foreign;
+        match usable.filter(|_| right) {
+            Some((credential, extension)) if !locked && !doubtful => {
+                if nonce != NonceVerdict::Fresh || !counts.accept(&given.nonce, given.nc, now_ms) {
+                    return Proof::Stale;
+                }
+                sentry.right(now, &attempt);
+                Proof::Good(credential, extension)
+            }
+            Some(_) => {
+                sentry.wrong(now, &attempt, None);
+                Proof::Bad
+            }
+            None => {
+                let offence = if known.is_some() { Offence::WrongPassword } else { Offence::UnknownName };
+                sentry.wrong(now, &attempt, Some(offence));
+                Proof::Bad
+            }
+        }
+    }
+
+    /// A request without credentials is what every phone sends first. Only who says to be a scanner is taken at its word.
+    fn suspect(&mut self, now: Instant, flow: &Flow, request: &Request) {
+        if request.headers().get(&Name::UserAgent).is_some_and(|agent| Sentry::is_scanner(&agent)) {
+            let proven = flow.transport.is_reliable();
+            self.admittance.sentry.offend(now, flow.remote.ip(), Offence::Scanner, proven);
+        }
     }
 
     fn now_ms(&self, now: Instant) -> u64 {
@@ -282,21 +337,45 @@ impl Guard<'_> {
     }
 
     /// One header for each algorithm of the tenant, the preferred one first (RFC 8760 §2.3).
-    fn challenge(&mut self, now: Instant, snapshot: &TenantSnapshot, request: &Request, stale: bool) -> Reply {
+    fn challenge(
+        &mut self,
+        now: Instant,
+        flow: &Flow,
+        snapshot: &TenantSnapshot,
+        request: &Request,
+        stale: bool,
+    ) -> Reply {
         let (code, name) = match policy::of(request.method()) {
             Policy::Server => (401, Name::WwwAuthenticate),
             Policy::Proxy | Policy::Never => (407, Name::ProxyAuthenticate),
         };
         let now_ms = self.now_ms(now);
         let realm = &snapshot.tenant.realm;
+        let sealed = seal(realm, source(flow.remote.ip()));
         let mut reply = Reply::new(code);
         for algorithm in offered(snapshot.tenant.digest_algorithms) {
-            let nonce = self.admittance.key.issue(now_ms, realm);
+            let nonce = self.admittance.key.issue(now_ms, &sealed);
             let challenge = Challenge { stale, ..Challenge::new(realm, nonce, *algorithm) };
             reply = reply.header(name.clone(), challenge.to_bytes());
         }
         reply
     }
+}
+
+/// What a nonce is good for: one realm, at the address it was sent to. Who uses it has received it there.
+fn seal(realm: &str, address: IpAddr) -> String {
+    format!("{realm} {address}")
+}
+
+/// The credentials for the tenant's realm, with an algorithm that it offers.
+fn credentials(request: &Request, tenant: &Tenant) -> Option<Credentials> {
+    let headers = request.headers();
+    let values = headers.all(&Name::Authorization).chain(headers.all(&Name::ProxyAuthorization));
+    let offered = offered(tenant.digest_algorithms);
+    values
+        .take(limits::MAX_AUTHORIZATIONS)
+        .filter_map(|value| Credentials::parse(&value).ok())
+        .find(|given| given.realm == tenant.realm.as_bytes() && offered.contains(&given.algorithm))
 }
 
 fn offered(offer: DigestOffer) -> &'static [Algorithm] {

@@ -64,3 +64,21 @@ pub const MAX_FORWARDS: u8 = 70;
 
 /// When those whom we cannot serve at present may come again, in seconds.
 pub const RETRY_AFTER_S: u32 = 30;
+
+/// Addresses, names and pairs of both that the guard keeps points for, each; at the limit, who has offended least is forgotten.
+pub const MAX_GUARDED: usize = 65_536;
+
+/// Bans, those included that have ended and are remembered; at the limit, the one that would be forgotten first is lifted.
+pub const MAX_BANS: usize = 16_384;
+
+/// The longest ban that can be given by hand: a hundred years.
+pub const LONGEST_BAN: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+
+/// Messages that may wait in one lane before a shard; further ones are turned away, or lost like datagrams.
+pub const LANE: usize = 8_192;
+
+/// Letters that a shard takes at a time.
+pub const BATCH: usize = 64;
+
+/// INVITEs that are remembered as taken, so that copies of them are not turned away: half a minute at 2,000 calls per second.
+pub const MARKS: usize = 65_536;

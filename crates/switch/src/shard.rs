@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 mod dispatch;
+mod guard;
 mod perform;
 mod table;
 mod transfer;
@@ -11,7 +12,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::{CallId, JournalEntry, Registration, RegistrationChange, TenantId, TenantSnapshot};
+use domain::{Ban, CallId, JournalEntry, Registration, RegistrationChange, TenantId, TenantSnapshot};
 use jiff::Timestamp;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
@@ -21,6 +22,7 @@ use crate::admit::{Admittance, Guard, Identity};
 use crate::call::effect::{Ids, Settings};
 use crate::call::{CallKey, CallView, Input as CallInput};
 use crate::clock::WallClock;
+use crate::guard::{GuardConfig, Notice, Order};
 use crate::registrar::{Registrar, RegistrarConfig};
 use table::Calls;
 
@@ -45,6 +47,8 @@ pub struct ShardConfig {
     pub wall_clock: (Instant, Timestamp),
     /// Whatever is random in the shard grows from this.
     pub seed: [u8; 32],
+    /// Who is banned for what, and for how long.
+    pub guard: GuardConfig,
 }
 
 impl ShardConfig {
@@ -61,6 +65,7 @@ impl ShardConfig {
             max_bindings_per_extension: 10,
             wall_clock,
             seed,
+            guard: GuardConfig::default(),
         }
     }
 }
@@ -88,6 +93,8 @@ pub enum Input {
     TenantGone(TenantId),
     /// Bindings of an earlier life, read back at start.
     Bindings(Vec<Registration>),
+    /// News and wishes for the guard.
+    Guard(Notice),
     /// What time it is outside.
     WallClock(Timestamp),
     /// Take no new calls; running ones go on.
@@ -107,6 +114,8 @@ pub enum Output {
     Journal(JournalEntry),
     /// A change of the durable copy of the bindings.
     Registration(RegistrationChange),
+    /// What the doors have to do about bans.
+    Guard(Order<Ban>),
 }
 
 /// How much there is of everything.
@@ -148,7 +157,7 @@ impl Shard {
             settings: Settings { rtp_advertised: config.rtp_advertised, no_answer_timeout: config.no_answer_timeout },
             clock: WallClock::new(now, timestamp),
             endpoint: Endpoint::new(config.endpoint),
-            admittance: Admittance::new(now, seed(&mut random)),
+            admittance: Admittance::new(now, seed(&mut random)).guarded_as(config.guard),
             registrar: Registrar::new(RegistrarConfig {
                 default_expires: config.default_expires,
                 min_expires: config.min_expires,
@@ -182,6 +191,7 @@ impl Shard {
                 self.registrar.remove_tenant(tenant);
             }
             Input::Bindings(bindings) => self.registrar.restore(now, &self.clock, bindings),
+            Input::Guard(notice) => self.guard(now, notice),
             Input::WallClock(timestamp) => self.clock = WallClock::new(now, timestamp),
             Input::Drain => self.draining = true,
             Input::HangUp => {
@@ -198,6 +208,7 @@ impl Shard {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.endpoint.handle_timeout(now);
         self.registrar.handle_timeout(now);
+        self.admittance.sentry_mut().handle_timeout(now);
         self.settle(now);
         while let Some(key) = self.calls.pop_due(now) {
             self.step(now, key, CallInput::Deadline);
@@ -207,7 +218,12 @@ impl Shard {
 
     /// When [`Shard::handle_timeout`] shall be called, unless something happens before.
     pub fn poll_timeout(&mut self) -> Option<Instant> {
-        let own = [self.endpoint.poll_timeout(), self.registrar.poll_timeout(), self.calls.poll_timeout()];
+        let own = [
+            self.endpoint.poll_timeout(),
+            self.registrar.poll_timeout(),
+            self.calls.poll_timeout(),
+            self.admittance.sentry().poll_timeout(),
+        ];
         own.into_iter().flatten().min()
     }
 
@@ -219,7 +235,10 @@ impl Shard {
         if let Some(transmit) = self.endpoint.poll_transmit() {
             return Some(Output::Transmit(transmit));
         }
-        self.registrar.poll_change().map(Output::Registration)
+        if let Some(change) = self.registrar.poll_change() {
+            return Some(Output::Registration(change));
+        }
+        self.poll_guard()
     }
 
     /// The live bindings, of one tenant or of all.

@@ -7,7 +7,11 @@ mod bench;
 mod digest;
 #[path = "admit/entitled.rs"]
 mod entitled;
+#[path = "admit/guarded.rs"]
+mod guarded;
 #[path = "admit/methods.rs"]
 mod methods;
 #[path = "admit/tenant.rs"]
 mod tenant;
+#[path = "admit/timing.rs"]
+mod timing;

@@ -29,8 +29,6 @@ mod model;
 mod registrar;
 #[path = "world/tenants.rs"]
 mod tenants;
-#[path = "world/transfer.rs"]
-mod transfer;
 #[path = "world/vanish.rs"]
 mod vanish;
 #[path = "world/weather.rs"]

@@ -19,7 +19,6 @@ pub mod skill;
 pub mod talk;
 mod timing;
 mod transaction;
-mod transfer;
 mod update;
 
 use std::collections::VecDeque;

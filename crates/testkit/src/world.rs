@@ -327,6 +327,8 @@ impl World {
                     Output::Media(command) => self.worker.handle_command(now, command),
                     Output::Journal(entry) => self.journal.push(entry),
                     Output::Registration(change) => self.bindings.push(change),
+                    // The shard drops what comes from whom it has banned; there is no door before it here.
+                    Output::Guard(_) => {}
                 }
             } else if let Some(datagram) = self.worker.poll_datagram() {
                 self.network.send(now, datagram.from, datagram.to, datagram.bytes);

@@ -14,6 +14,7 @@ use sip::{
 };
 use switch::admit::{Admittance, Identity};
 use switch::clock::WallClock;
+use switch::guard::GuardConfig;
 use switch::registrar::{Registrar, RegistrarConfig};
 use testkit::TenantBuilder;
 use uuid::Uuid;
@@ -139,6 +140,18 @@ impl Bench {
             now,
             flow: flow(1),
         };
+        bench.admittance.put(Arc::new(acme()));
+        bench.admittance.put(beta());
+        bench
+    }
+
+    /// The same, where every address may try as often as it likes.
+    pub(crate) fn unguarded() -> Self {
+        let mut bench = Self::new();
+        let allow = ["0.0.0.0/0", "::/0"].map(|range| range.parse().unwrap()).to_vec();
+        let admittance =
+            Admittance::new(bench.now, [1; 32]).guarded_as(GuardConfig { allow, ..GuardConfig::default() });
+        bench.admittance = admittance;
         bench.admittance.put(Arc::new(acme()));
         bench.admittance.put(beta());
         bench

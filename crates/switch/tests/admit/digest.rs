@@ -79,7 +79,7 @@ fn a_hash_that_is_all_zeros_is_nobodys_password() {
 
 #[test]
 fn parts_of_credentials_that_are_wrong_make_all_of_it_wrong() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::unguarded();
     let draft = Draft::new("INVITE");
     let challenge = challenges(&bench.refusal(&draft)).remove(0).1;
     let right = draft.credentials(&challenge, ALICE);

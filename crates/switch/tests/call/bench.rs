@@ -98,7 +98,7 @@ impl Bench {
                 }
                 Output::Media(command) => self.work(command),
                 Output::Journal(entry) => self.journal.push(entry),
-                Output::Registration(_) => {}
+                Output::Registration(_) | Output::Guard(_) => {}
             }
         }
     }

@@ -69,6 +69,8 @@ fn a_stranger_gets_nothing() {
     world.phone("stranger").registers();
     world.phone("stranger").dials("1002");
     for method in [Method::Options, Method::Message, Method::Subscribe, Method::Publish, Method::Info, Method::Refer] {
+        // Who tries faster is not answered at all.
+        world.seconds(60);
         world.phone("stranger").phone(|phone, now| phone.probe(now, method, "sip:1002@alpha.test"));
     }
     world.seconds(5);

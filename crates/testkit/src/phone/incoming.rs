@@ -54,9 +54,6 @@ impl Phone {
             (Method::Info | Method::Message, Some(call), Some(_)) if self.follows(call, &request) => {
                 return self.told(now, place, call, &request);
             }
-            (Method::Notify, Some(call), Some(_)) if self.follows(call, &request) => {
-                return self.notified(now, place, call, &request);
-            }
             (Method::Invite, Some(_), None) => 482,
             (Method::Invite | Method::Bye | Method::Update | Method::PRack | Method::Info, _, _) => 481,
             (Method::Options, _, _) => 200,
