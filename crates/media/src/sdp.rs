@@ -2,12 +2,15 @@
 //!
 //! Only what a softswitch acts on is kept. Attributes we do not know are not carried to the other side.
 
+mod keep;
 mod parse;
 mod render;
 
 use std::net::IpAddr;
 
 use thiserror::Error;
+
+pub use keep::{mask_keys, summary};
 
 /// Why a body is no session description we can read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

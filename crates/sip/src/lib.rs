@@ -31,6 +31,7 @@ pub mod digest;
 pub mod endpoint;
 pub mod error;
 pub mod flow;
+pub mod glance;
 pub mod header;
 pub mod limits;
 pub mod message;

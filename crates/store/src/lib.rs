@@ -26,6 +26,7 @@ mod private;
 mod registration;
 mod row;
 mod seed;
+mod sip_trace;
 mod snapshot;
 mod tenant;
 #[cfg(feature = "testing")]
@@ -41,4 +42,5 @@ pub use lock::{DirectoryLock, LockError};
 pub use pool::Store;
 pub use private::{PrivateError, PrivatePostgres};
 pub use registration::RegistrationWriter;
+pub use sip_trace::{SipTrace, TraceOf, TraceWriter};
 pub use tenant::{NewTenant, TenantChanges, Tenanted};

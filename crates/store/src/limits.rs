@@ -59,5 +59,21 @@ pub(crate) const REGISTRATIONS_BATCH: usize = 2_000;
 pub(crate) const REGISTRATIONS_GATHER: Duration = Duration::from_millis(200);
 /// Emergency numbers of one tenant.
 pub(crate) const EMERGENCY_NUMBERS: usize = 32;
+/// Bytes of compressed traces that may wait for the database; what comes beyond is lost and counted.
+pub(crate) const TRACES_WAITING_BYTES: usize = 32 << 20;
+/// Traces written by one statement.
+pub(crate) const TRACES_BATCH: usize = 500;
+/// How long traces gather before they are written.
+pub(crate) const TRACES_GATHER: Duration = Duration::from_millis(500);
+/// Most traces that are read of one call: some seconds of one leg each.
+pub(crate) const TRACES_READ: i64 = 2_000;
+/// How often it is looked for traces that are too old.
+pub(crate) const TRACES_EXPIRY_CHECK: Duration = Duration::from_hours(1);
+/// Traces deleted by one statement, the rest between two, and the wait after a failure.
+pub(crate) const TRACES_DELETED: i64 = 2_000;
+/// See [`TRACES_DELETED`].
+pub(crate) const TRACES_DELETE_PAUSE: Duration = Duration::from_millis(100);
+/// See [`TRACES_DELETED`].
+pub(crate) const TRACES_DELETE_RETRY: Duration = Duration::from_secs(60);
 /// Most rows that a listing returns.
 pub(crate) const LISTING: i64 = 10_000;

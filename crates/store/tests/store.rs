@@ -12,6 +12,8 @@ mod opening;
 mod registrations;
 #[path = "store/settings.rs"]
 mod settings;
+#[path = "store/sip_traces.rs"]
+mod sip_traces;
 #[path = "store/snapshots.rs"]
 mod snapshots;
 

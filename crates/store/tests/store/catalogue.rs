@@ -79,7 +79,7 @@ const SHARED_REFERENCE: &str = "SELECT k.conname::text FROM pg_constraint k
 /// A column that names something of a tenant's without a foreign key. Record tables copy ids on purpose.
 const LOOSE_REFERENCE: &str = "SELECT t || '.' || a.attname FROM unnest($1::text[]) t
       JOIN pg_attribute a ON a.attrelid = t::regclass AND a.attname LIKE '%\\_id' AND a.atttypid = 'uuid'::regtype
-     WHERE t NOT IN ('call_records', 'call_legs', 'call_events')
+     WHERE t NOT IN ('call_records', 'call_legs', 'call_events', 'sip_traces')
        AND NOT EXISTS (SELECT FROM pg_constraint k
                         WHERE k.contype = 'f' AND k.conrelid = a.attrelid AND a.attnum = ANY (k.conkey))";
 

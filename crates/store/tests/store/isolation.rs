@@ -1,11 +1,16 @@
 //! Two tenants with the same numbers never meet.
 
+use std::time::Duration;
+
 use domain::{Action, CallId, SipLogin, TenantId};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 use store::testing::Server;
-use store::{DatabaseConfig, ExtensionChanges, NewExtension, NewTenant, Store, StoreError, TenantChanges};
+use store::{
+    DatabaseConfig, ExtensionChanges, NewExtension, NewTenant, Store, StoreError, TenantChanges, TraceOf,
+};
 
+use crate::sip_traces::trace;
 use crate::{extension, tenant};
 
 #[tokio::test]
@@ -30,6 +35,9 @@ async fn no_function_reaches_another_tenant() {
     let (acme, umbrella) = (tenant(&store, "acme").await, tenant(&store, "umbrella").await);
     extension(&store, &acme, "1001").await;
     let row = store.tenant(acme.id).add_dialplan_entry("default", "_9X", 1, Action::Echo).await.unwrap();
+    let writer = store::TraceWriter::start(&store, Duration::from_secs(3_600));
+    writer.push(trace(acme.id, "one"));
+    assert!(writer.flush(Duration::from_secs(20)).await);
     let before = store.snapshot(acme.id).await.unwrap().unwrap();
     let stranger = store.tenant(umbrella.id);
 
@@ -45,6 +53,9 @@ async fn no_function_reaches_another_tenant() {
     assert!(stranger.call_legs(CallId(row.id.0)).await.unwrap().is_empty());
     assert!(stranger.call_events(CallId(row.id.0)).await.unwrap().is_empty());
     assert!(stranger.registrations().await.unwrap().is_empty());
+    let trace = TraceOf::SipCallId("one".to_owned());
+    assert_eq!(store.trace_owners(&trace).await.unwrap(), [acme.id]);
+    assert!(stranger.sip_traces(&trace).await.unwrap().is_empty());
     assert!(matches!(stranger.add_domain("acme.example").await, Err(StoreError::Exists(_))));
     stranger.update(TenantChanges { ring_timeout_s: Some(5), ..TenantChanges::default() }).await.unwrap();
     assert_eq!(stranger.tenant().await.unwrap().ring_timeout_s, 5);
@@ -85,6 +96,8 @@ async fn filled() -> (PgConnection, Vec<String>, [TenantId; 2]) {
              VALUES (gen_random_uuid(), $1, gen_random_uuid(), 'c', true, now(), now(), $2)",
             "INSERT INTO call_events (id, tenant_id, call_id, at, kind, from_status, to_status)
              VALUES (gen_random_uuid(), $1, $2, now(), 'initiated', 'Active', 'Active')",
+            "INSERT INTO sip_traces (id, tenant_id, call_id, sip_call_id, started_at, ended_at, messages, data)
+             VALUES (gen_random_uuid(), $1, $2, 'c', now(), now(), 1, '')",
         ] {
             sqlx::query(statement).bind(made.id.0).bind(extension.id.0).execute(&mut superuser).await.unwrap();
         }
@@ -184,6 +197,7 @@ async fn the_switch_may_do_what_it_needs_and_no_more() {
         "UPDATE call_legs SET end_time = now()",
         "UPDATE tenants SET status = 'deleted'",
         "DELETE FROM journal_positions",
+        "UPDATE sip_traces SET tenant_id = call_id",
         "CREATE TABLE x (y integer)",
         "SELECT * FROM call_records_default",
     ] {
