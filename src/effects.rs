@@ -34,6 +34,7 @@ impl Effects for Doors {
                 }
             }
             Output::Media(command) => self.command(command),
+            Output::Leg { .. } => {}
             Output::Journal(entry) => {
                 tell(&entry);
                 self.journal.append(entry);

@@ -195,6 +195,11 @@ impl Call {
         self.tenant
     }
 
+    /// Its record.
+    pub(crate) fn id(&self) -> domain::CallId {
+        self.record.row().id
+    }
+
     /// The call as an operator sees it.
     pub(crate) fn view(&self) -> CallView {
         let row = self.record.row();

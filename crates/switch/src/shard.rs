@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use domain::{Ban, CallId, JournalEntry, Registration, RegistrationChange, TenantId, TenantSnapshot};
 use jiff::Timestamp;
 use rand_chacha::ChaCha8Rng;
@@ -116,6 +117,15 @@ pub enum Output {
     Registration(RegistrationChange),
     /// What the doors have to do about bans.
     Guard(Order<Ban>),
+    /// A phone is about to be called: from here on this Call-ID belongs to a call.
+    Leg {
+        /// Tenant of the call.
+        tenant: TenantId,
+        /// The record of the call.
+        call: CallId,
+        /// Call-ID header of the new leg.
+        sip_call_id: Bytes,
+    },
 }
 
 /// How much there is of everything.

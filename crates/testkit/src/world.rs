@@ -329,6 +329,7 @@ impl World {
                     Output::Registration(change) => self.bindings.push(change),
                     // The shard drops what comes from whom it has banned; there is no door before it here.
                     Output::Guard(_) => {}
+                    Output::Leg { .. } => {}
                 }
             } else if let Some(datagram) = self.worker.poll_datagram() {
                 self.network.send(now, datagram.from, datagram.to, datagram.bytes);

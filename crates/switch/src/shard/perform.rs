@@ -120,10 +120,13 @@ impl Shard {
                     }
                     self.respond(now, server, reply);
                 }
-                Effect::Invite { request, outgoing } => match self.endpoint.invite(now, *outgoing) {
-                    Ok(client) => self.calls.own_request(key, request, client),
-                    Err(_) => failures.push(Input::Failed { request, why: Failure::Transport }),
-                },
+                Effect::Invite { request, outgoing } => {
+                    self.tell_leg(key, outgoing.call_id.as_ref());
+                    match self.endpoint.invite(now, *outgoing) {
+                        Ok(client) => self.calls.own_request(key, request, client),
+                        Err(_) => failures.push(Input::Failed { request, why: Failure::Transport }),
+                    }
+                }
                 Effect::InDialog { request, dialog, method, headers, body } => {
                     match self.endpoint.in_dialog(now, dialog, method, headers, body) {
                         Ok(client) => self.calls.own_request(key, request, client),
@@ -144,6 +147,13 @@ impl Shard {
             }
         }
         failures
+    }
+
+    /// Says which call a new leg belongs to, before its first message leaves.
+    fn tell_leg(&mut self, key: CallKey, sip_call_id: Option<&Bytes>) {
+        if let (Some((tenant, call)), Some(sip_call_id)) = (self.calls.record(key), sip_call_id) {
+            self.outputs.push_back(Output::Leg { tenant, call, sip_call_id: sip_call_id.clone() });
+        }
     }
 
     /// Ends a dialog, whatever state it is in.

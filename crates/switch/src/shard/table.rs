@@ -17,6 +17,7 @@ struct Entry {
     /// Absent while a step runs.
     call: Option<Box<Call>>,
     tenant: TenantId,
+    record: CallId,
     /// Requests that wait for our final answer: the caller's INVITE, a re-INVITE that was passed on.
     servers: Vec<ServerId>,
     dialogs: Vec<DialogId>,
@@ -71,6 +72,7 @@ impl Calls {
         let entry = Entry {
             call: None,
             tenant,
+            record: call.id(),
             servers: vec![server],
             dialogs: Vec::with_capacity(2),
             requests: Vec::new(),
@@ -245,6 +247,11 @@ impl Calls {
 
     pub(super) fn tenant(&self, key: CallKey) -> Option<TenantId> {
         self.calls.get(&key).map(|entry| entry.tenant)
+    }
+
+    /// Whose call it is, and its record.
+    pub(super) fn record(&self, key: CallKey) -> Option<(TenantId, CallId)> {
+        self.calls.get(&key).map(|entry| (entry.tenant, entry.record))
     }
 
     /// Calls of a tenant that count for its limit.

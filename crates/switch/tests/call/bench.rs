@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use domain::{
-    Action, CallEventKind, CallLeg, CallRecord, Credential, DialplanEntry, DialplanId, DigestOffer, Extension,
+    Action, CallEventKind, CallId, CallLeg, CallRecord, Credential, DialplanEntry, DialplanId, DigestOffer, Extension,
     ExtensionId, Ha1, JournalEntry, SipLogin, Tenant, TenantId, TenantSnapshot, TenantStatus,
 };
 use media::{Command, DirectionStats, Fact, LegStats, SessionId};
@@ -35,6 +36,8 @@ pub(crate) struct Bench {
     /// Whether ports open and close by themselves.
     pub(crate) worker: bool,
     pub(crate) journal: Vec<JournalEntry>,
+    /// Which Call-IDs were said to belong to which call.
+    pub(crate) told: Vec<(TenantId, CallId, Bytes)>,
     ports: u16,
     session_legs: BTreeMap<SessionId, usize>,
     pub(crate) number: u32,
@@ -65,6 +68,7 @@ impl Bench {
             media: Vec::new(),
             worker: true,
             journal: Vec::new(),
+            told: Vec::new(),
             ports: 40_000,
             session_legs: BTreeMap::new(),
             number: 0,
@@ -98,6 +102,7 @@ impl Bench {
                 }
                 Output::Media(command) => self.work(command),
                 Output::Journal(entry) => self.journal.push(entry),
+                Output::Leg { tenant, call, sip_call_id } => self.told.push((tenant, call, sip_call_id)),
                 Output::Registration(_) | Output::Guard(_) => {}
             }
         }

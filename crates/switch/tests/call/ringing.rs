@@ -46,6 +46,8 @@ fn a_call_from_invite_to_bye() {
     assert!(
         legs.iter().all(|leg| leg.sip_response_code == Some(200) && leg.media.is_some() && !leg.sip_call_id.is_empty())
     );
+    let called = (legs[1].tenant_id, legs[1].call_id, legs[1].sip_call_id.clone().into());
+    assert_eq!(bench.told, [called], "whose leg it is was said when it began");
 }
 
 #[test]
