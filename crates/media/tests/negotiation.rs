@@ -4,6 +4,8 @@
 mod basic;
 #[path = "negotiation/codecs.rs"]
 mod codecs;
+#[path = "negotiation/field.rs"]
+mod field;
 #[path = "negotiation/garbage.rs"]
 mod garbage;
 #[path = "negotiation/hold.rs"]
