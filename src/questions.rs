@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use anyhow::{Result, anyhow};
 use domain::TenantId;
 use store::Store;
+use switch::Reach;
 use tokio::runtime::Handle;
 
 use crate::cli::live::{LiveCall, LiveRegistration};
@@ -45,11 +46,21 @@ pub fn answer(known: &Known, mailbox: &Mailbox, question: Question) -> Result<se
         Question::Registrations { tenant } => {
             let slugs = slugs(known, tenant.as_deref())?;
             let only = only(&slugs, tenant.is_some());
-            let rows = mailbox.ask(move |shard| shard.registrations(only)).ok_or_else(no_answer)?;
-            let rows: Vec<_> = rows
-                .into_iter()
-                .map(|registration| LiveRegistration { tenant: slug(&slugs, registration.tenant_id), registration })
-                .collect();
+            let seen = move |shard: &switch::Shard| {
+                let rows = shard.registrations(only).into_iter();
+                rows.map(|registration| (shard.reach(registration.id), registration)).collect::<Vec<_>>()
+            };
+            let rows = mailbox.ask(seen).ok_or_else(no_answer)?;
+            let row = |(reach, registration): (Reach, domain::Registration)| LiveRegistration {
+                rtt_ms: match reach {
+                    Reach::Reachable { round_trip } => Some(round_trip.as_secs_f64() * 1_000.0),
+                    Reach::Unknown | Reach::Unreachable => None,
+                },
+                reachable: reach != Reach::Unreachable,
+                tenant: slug(&slugs, registration.tenant_id),
+                registration,
+            };
+            let rows: Vec<_> = rows.into_iter().map(row).collect();
             Ok(serde_json::to_value(rows)?)
         }
         Question::Calls { tenant } => {

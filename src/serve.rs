@@ -223,6 +223,7 @@ fn shard_config(settings: &Settings) -> Result<ShardConfig> {
         min_expires: sip.min_expires_s,
         max_expires: sip.max_expires_s,
         max_bindings_per_extension: sip.max_bindings_per_extension,
+        qualify_every: Duration::from_secs(sip.qualify_every_s),
         ..ShardConfig::new(endpoint, (Instant::now(), Timestamp::now()), secret()?)
     })
 }

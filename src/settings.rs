@@ -58,6 +58,8 @@ pub struct Sip {
     pub max_expires_s: u32,
     /// Phones per extension.
     pub max_bindings_per_extension: usize,
+    /// How often phones behind NAT and in browsers are asked whether they are there.
+    pub qualify_every_s: u64,
 }
 
 /// `[rtp]`

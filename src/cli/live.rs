@@ -30,6 +30,10 @@ pub struct LiveCall {
 /// A registered phone as the control socket shows it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct LiveRegistration {
+    /// Round trip of the last OPTIONS in milliseconds; absent when the phone was not asked, or did not answer.
+    pub rtt_ms: Option<f64>,
+    /// Whether the phone is rung: false when it does not answer OPTIONS.
+    pub reachable: bool,
     /// Slug of the tenant.
     pub tenant: String,
     /// The binding.
@@ -65,7 +69,7 @@ pub(crate) fn running(status: &Status, settings: &Settings) -> String {
 pub(super) fn registrations(settings: &Settings, command: &ListCommand, json: bool) -> Result<()> {
     let ListCommand::List { tenant } = command;
     let rows: Vec<LiveRegistration> = must_run(settings, &Question::Registrations { tenant: tenant.clone() })?;
-    output::list(json, &rows, &["tenant", "extension", "address", "contact", "expires", "phone"], |row| {
+    output::list(json, &rows, &["tenant", "extension", "address", "contact", "expires", "answers", "phone"], |row| {
         let registration = &row.registration;
         vec![
             row.tenant.clone(),
@@ -73,6 +77,11 @@ pub(super) fn registrations(settings: &Settings, command: &ListCommand, json: bo
             registration.remote.to_string(),
             registration.contact.clone(),
             second(registration.expires_at),
+            match row.rtt_ms {
+                Some(ms) => format!("{ms:.1} ms"),
+                None if row.reachable => "-".to_owned(),
+                None => "not any more".to_owned(),
+            },
             registration.user_agent.clone().unwrap_or_default(),
         ]
     })

@@ -20,10 +20,12 @@ pub mod feature;
 pub mod guard;
 pub mod limits;
 pub mod overload;
+pub mod qualify;
 pub mod registrar;
 pub mod routing;
 pub mod shard;
 pub mod verdict;
 
 pub use call::CallView;
+pub use qualify::Reach;
 pub use shard::{Counts, Input, Output, Shard, ShardConfig};

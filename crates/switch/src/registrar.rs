@@ -22,6 +22,7 @@ mod request;
 mod table;
 
 pub use binding::Binding;
+pub(crate) use binding::{flow_of, path_of};
 
 use crate::admit::Identity;
 use crate::clock::WallClock;

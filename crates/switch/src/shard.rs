@@ -4,6 +4,7 @@ pub(crate) mod answer;
 mod dispatch;
 mod guard;
 mod perform;
+mod qualify;
 mod table;
 mod transfer;
 
@@ -24,6 +25,7 @@ use crate::call::effect::{Ids, Settings};
 use crate::call::{CallKey, CallView, Input as CallInput};
 use crate::clock::WallClock;
 use crate::guard::{GuardConfig, Notice, Order};
+use crate::qualify::Qualify;
 use crate::registrar::{Registrar, RegistrarConfig};
 use table::Calls;
 
@@ -44,6 +46,8 @@ pub struct ShardConfig {
     pub max_expires: u32,
     /// How many phones may register for one extension.
     pub max_bindings_per_extension: usize,
+    /// How often phones behind NAT and in browsers are asked whether they are there; zero: never.
+    pub qualify_every: Duration,
     /// The time of day at an instant.
     pub wall_clock: (Instant, Timestamp),
     /// Whatever is random in the shard grows from this.
@@ -64,6 +68,7 @@ impl ShardConfig {
             min_expires: 60,
             max_expires: 86_400,
             max_bindings_per_extension: 10,
+            qualify_every: Duration::ZERO,
             wall_clock,
             seed,
             guard: GuardConfig::default(),
@@ -148,6 +153,7 @@ pub struct Shard {
     endpoint: Endpoint<Identity>,
     admittance: Admittance,
     registrar: Registrar,
+    qualify: Qualify,
     calls: Calls,
     ids: Ids,
     outputs: VecDeque<Output>,
@@ -175,6 +181,7 @@ impl Shard {
                 max_bindings: config.max_bindings_per_extension,
                 seed: seed(&mut random),
             }),
+            qualify: Qualify::new(config.qualify_every, seed(&mut random)),
             calls: Calls::new(shard),
             ids: Ids(random),
             outputs: VecDeque::new(),
@@ -200,7 +207,12 @@ impl Shard {
                 self.admittance.remove(tenant);
                 self.registrar.remove_tenant(tenant);
             }
-            Input::Bindings(bindings) => self.registrar.restore(now, &self.clock, bindings),
+            Input::Bindings(bindings) => {
+                self.registrar.restore(now, &self.clock, bindings);
+                for registration in self.registrar.registrations(None) {
+                    self.qualify.put(now, &registration);
+                }
+            }
             Input::Guard(notice) => self.guard(now, notice),
             Input::WallClock(timestamp) => self.clock = WallClock::new(now, timestamp),
             Input::Drain => self.draining = true,
@@ -219,6 +231,7 @@ impl Shard {
         self.endpoint.handle_timeout(now);
         self.registrar.handle_timeout(now);
         self.admittance.sentry_mut().handle_timeout(now);
+        self.ask_phones(now);
         self.settle(now);
         while let Some(key) = self.calls.pop_due(now) {
             self.step(now, key, CallInput::Deadline);
@@ -233,6 +246,7 @@ impl Shard {
             self.registrar.poll_timeout(),
             self.calls.poll_timeout(),
             self.admittance.sentry().poll_timeout(),
+            self.qualify.poll_timeout(),
         ];
         own.into_iter().flatten().min()
     }
@@ -244,9 +258,6 @@ impl Shard {
         }
         if let Some(transmit) = self.endpoint.poll_transmit() {
             return Some(Output::Transmit(transmit));
-        }
-        if let Some(change) = self.registrar.poll_change() {
-            return Some(Output::Registration(change));
         }
         self.poll_guard()
     }

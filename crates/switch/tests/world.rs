@@ -25,6 +25,8 @@ mod limits;
 mod media;
 #[path = "world/model.rs"]
 mod model;
+#[path = "world/qualify.rs"]
+mod qualify;
 #[path = "world/registrar.rs"]
 mod registrar;
 #[path = "world/tenants.rs"]

@@ -73,6 +73,8 @@ pub struct Phone {
     pub complaints: Vec<String>,
     /// What it heard outside of any call, and in which voices.
     pub overheard: Vec<(Instant, Sound)>,
+    /// How often it was asked whether it is there.
+    pub asked: usize,
     /// Statuses of its probes, in order; 408 when none came.
     pub probes: Vec<u16>,
     speech: Speech,
@@ -101,6 +103,7 @@ impl Phone {
             talks: Vec::new(),
             complaints: Vec::new(),
             overheard: Vec::new(),
+            asked: 0,
             probes: Vec::new(),
             dice,
             challenge: None,

@@ -59,13 +59,16 @@ pub struct WorldConfig {
     pub port_pairs: u16,
     /// How long a leg may be silent.
     pub silence_after: Duration,
+    /// How often phones behind NAT are asked whether they are there; zero: never.
+    pub qualify_every: Duration,
 }
 
 impl WorldConfig {
     /// Enough ports for a few hundred calls, and twenty seconds of patience with silence.
     #[must_use]
     pub fn new(seed: u64, weather: Weather) -> WorldConfig {
-        WorldConfig { seed, weather, port_pairs: 600, silence_after: Duration::from_secs(20) }
+        let (silence_after, qualify_every) = (Duration::from_secs(20), Duration::ZERO);
+        WorldConfig { seed, weather, port_pairs: 600, silence_after, qualify_every }
     }
 }
 
@@ -110,7 +113,8 @@ impl World {
         let mut secret = [0; 32];
         secret[..8].copy_from_slice(&config.seed.to_le_bytes());
         let endpoint = EndpointConfig::new(secret, "YakYak");
-        let shard = Shard::new(ShardConfig::new(endpoint, (clock.now(), clock.wall()), secret));
+        let shard = ShardConfig::new(endpoint, (clock.now(), clock.wall()), secret);
+        let shard = Shard::new(ShardConfig { qualify_every: config.qualify_every, ..shard });
         World {
             network: Network::new(config.seed, config.weather.clone()),
             worker: Worker::new(config.seed, FIRST_RTP_PORT, config.port_pairs, config.silence_after),

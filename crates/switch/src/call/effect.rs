@@ -13,6 +13,7 @@ use sip::header::Reason;
 use sip::{DialogId, Method, Name, OutgoingRequest, Reply, ServerId};
 use uuid::Uuid;
 
+use crate::qualify::Qualify;
 use crate::registrar::Registrar;
 use crate::routing::Routes;
 
@@ -66,6 +67,8 @@ pub(crate) struct Context<'a> {
     pub(crate) routes: Option<&'a Routes>,
     /// Who is reachable where.
     pub(crate) registrar: &'a Registrar,
+    /// Whether they are there.
+    pub(crate) qualify: &'a Qualify,
     /// What the configuration says.
     pub(crate) settings: &'a Settings,
     /// Fresh identities.

@@ -17,6 +17,7 @@ use super::{Call, CallKey, Stage};
 use crate::admit::Identity;
 use crate::feature::{self, Event, Flow as Next, Verb, Verbs};
 use crate::limits;
+use crate::qualify::Reach;
 use crate::verdict::Ending;
 
 /// Everything the INVITE says.
@@ -164,7 +165,8 @@ impl Call {
         self.record.row_mut().callee_extension_id = Some(extension.id);
         self.name_called(cx, number);
         let bindings = cx.registrar.bindings(cx.now, self.tenant, number);
-        let mut targets: Vec<Target> = bindings.filter_map(Target::of).collect();
+        let there = bindings.filter(|binding| cx.qualify.reach(binding.registration().id) != Reach::Unreachable);
+        let mut targets: Vec<Target> = there.filter_map(Target::of).collect();
         // All phones of a fork share one media port, so they speak one address family.
         if let Some(first) = targets.first() {
             let v4 = first.flow.local.is_ipv4();

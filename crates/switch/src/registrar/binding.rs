@@ -24,8 +24,7 @@ impl Binding {
 
     /// A binding as it was kept; `None` when its phone cannot be reached by what was kept.
     pub(super) fn restored(registration: Registration, expires_at: Instant) -> Option<Self> {
-        let transport = transport(&registration.transport)?;
-        let flow = Flow { transport, local: registration.local, remote: registration.remote };
+        let flow = flow_of(&registration)?;
         let binding = Self { registration, flow, expires_at };
         binding.target().is_ok_and(|uri| uri.is_sip()).then_some(binding)
     }
@@ -59,11 +58,7 @@ impl Binding {
     /// The route to the phone (RFC 3327), nearest hop first.
     #[must_use]
     pub fn path(&self) -> Vec<NameAddr> {
-        let values = self.registration.path.iter();
-        values
-            .filter_map(|value| Path::parse(&Bytes::copy_from_slice(value.as_bytes())).ok())
-            .map(|path| path.0)
-            .collect()
+        path_of(&self.registration)
     }
 
     pub(super) fn same_device(&self, contact: &Contact) -> bool {
@@ -83,6 +78,18 @@ impl Binding {
         let device = one.instance.is_some() && one.instance == two.instance && one.reg_id == two.reg_id;
         device || one.id == two.id || other.target().is_ok_and(|uri| self.same_address(&uri))
     }
+}
+
+/// The way to a phone, as it was kept.
+pub(crate) fn flow_of(registration: &Registration) -> Option<Flow> {
+    let transport = transport(&registration.transport)?;
+    Some(Flow { transport, local: registration.local, remote: registration.remote })
+}
+
+/// The route to a phone (RFC 3327), as it was kept.
+pub(crate) fn path_of(registration: &Registration) -> Vec<NameAddr> {
+    let values = registration.path.iter();
+    values.filter_map(|value| Path::parse(&Bytes::copy_from_slice(value.as_bytes())).ok()).map(|path| path.0).collect()
 }
 
 /// The name of a transport in [`Registration`].

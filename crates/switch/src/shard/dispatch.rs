@@ -21,6 +21,7 @@ impl Shard {
         while let Some(event) = self.endpoint.poll_event() {
             self.dispatch(now, event);
         }
+        self.spread_bindings(now);
     }
 
     fn dispatch(&mut self, now: Instant, event: Event<Identity>) {
@@ -53,11 +54,14 @@ impl Shard {
                         self.stray(now, dialog, &response);
                     }
                 }
+                None if self.qualify.concluded(now, id, true) => {}
                 None => self.stray(now, dialog, &response),
             },
             Event::Failed { id, why, .. } => {
                 if let Some((key, request)) = self.calls.of_request(id) {
                     self.step(now, key, Input::Failed { request, why });
+                } else {
+                    self.qualify.concluded(now, id, false);
                 }
             }
         }

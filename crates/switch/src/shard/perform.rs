@@ -28,6 +28,7 @@ impl Shard {
             at: self.clock.at(now),
             routes: self.admittance.tenant(tenant).map(|routes| &**routes),
             registrar: &self.registrar,
+            qualify: &self.qualify,
             settings: &self.settings,
             ids: &mut self.ids,
             effects: &mut effects,

@@ -56,7 +56,10 @@ impl Phone {
             }
             (Method::Invite, Some(_), None) => 482,
             (Method::Invite | Method::Bye | Method::Update | Method::PRack | Method::Info, _, _) => 481,
-            (Method::Options, _, _) => 200,
+            (Method::Options, _, _) => {
+                self.asked += 1;
+                200
+            }
             _ => 405,
         };
         self.respond(now, place, code, None);
