@@ -6,9 +6,7 @@ use domain::{Action, CallId, SipLogin, TenantId};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 use store::testing::Server;
-use store::{
-    DatabaseConfig, ExtensionChanges, NewExtension, NewTenant, Store, StoreError, TenantChanges, TraceOf,
-};
+use store::{DatabaseConfig, ExtensionChanges, NewExtension, NewTenant, Store, StoreError, TenantChanges, TraceOf};
 
 use crate::sip_traces::trace;
 use crate::{extension, tenant};
