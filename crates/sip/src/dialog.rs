@@ -17,19 +17,24 @@
 //!
 //! A dialog belongs to one flow: requests inside it travel where its messages came from, whatever Contact and Route say.
 
+mod offer;
+
 use std::time::Instant;
 
 use bytes::Bytes;
 
 use crate::builder::RequestBuilder;
+use crate::endpoint::reliable::Reliable;
 use crate::endpoint::{ClientId, ServerId};
 use crate::error::Error;
 use crate::flow::Flow;
-use crate::header::{CSeq, CallId, ContactValue, From, MaxForwards, Name, NameAddr, RecordRoute, Route, To, Via};
+use crate::header::{CSeq, CallId, ContactValue, From, MaxForwards, Name, NameAddr, RAck, RecordRoute, Route, To, Via};
 use crate::message::{Headers, Request, Response};
 use crate::method::Method;
 use crate::transaction::Timers;
 use crate::uri::Uri;
+
+pub(crate) use offer::Offer;
 
 /// Hops a request inside a dialog may take.
 const HOPS: u8 = 70;
@@ -99,7 +104,19 @@ pub struct Dialog {
     pub(crate) inviting: bool,
     /// The INVITE of the peer that waits for our final answer (§14.2).
     pub(crate) invited: Option<ServerId>,
-    /// Number of the last INVITE that came at the wrong moment, and what it was answered.
+    /// Whose session description waits for its answer.
+    pub(crate) offer: Offer,
+    /// Whether an UPDATE of ours waits for its answer.
+    pub(crate) updating: bool,
+    /// The UPDATE of the peer that waits for our answer (RFC 3311 §5.2).
+    pub(crate) updated: Option<ServerId>,
+    /// Our provisional answers to the INVITE of the peer, when they are reliable.
+    pub(crate) reliable: Option<Box<Reliable>>,
+    /// Number of our INVITE, and RSeq of the last reliable answer to it.
+    pub(crate) rseq: Option<(u32, u32)>,
+    /// The reliable answer that has no PRACK yet.
+    pub(crate) unpracked: Option<RAck>,
+    /// Number of the last INVITE or UPDATE that came at the wrong moment, and what it was answered.
     pub(crate) refused: Option<(u32, u16)>,
     /// Our 2xx, repeated until the ACK comes.
     pub(crate) answer: Option<Answer>,
@@ -175,6 +192,12 @@ impl Dialog {
             remote_cseq: Some(request.cseq()?.number),
             inviting: false,
             invited: None,
+            offer: Offer::None,
+            updating: false,
+            updated: None,
+            reliable: None,
+            rseq: None,
+            unpracked: None,
             refused: None,
             answer: None,
             referred: false,
@@ -210,12 +233,19 @@ impl Dialog {
             remote_cseq: None,
             inviting: false,
             invited: None,
+            offer: Offer::None,
+            updating: false,
+            updated: None,
+            reliable: None,
+            rseq: None,
+            unpracked: None,
             refused: None,
             answer: None,
             referred: false,
             gone_at: None,
             held_bye: None,
         };
+        dialog.offered_by_us(&Method::Invite, !request.body().is_empty());
         dialog.learn(response);
         Ok(dialog)
     }
@@ -223,9 +253,7 @@ impl Dialog {
     /// Takes target and route set from an answer; of a confirmed dialog only the target changes (§12.2.1.2, §13.2.2.4).
     /// What cannot be read stays as it was: an answer that nobody hears of would leave a call hanging.
     pub(crate) fn learn(&mut self, response: &Response) {
-        if let Some(target) = contact(response.headers()) {
-            self.target = target;
-        }
+        self.retarget(response);
         if self.stage == Stage::Early {
             if let Ok(mut routes) = route_set(response.headers()) {
                 routes.reverse();
@@ -234,6 +262,13 @@ impl Dialog {
             if response.code() >= 200 {
                 self.stage = Stage::Confirmed;
             }
+        }
+    }
+
+    /// Takes the target from an answer to a request that refreshes it.
+    pub(crate) fn retarget(&mut self, response: &Response) {
+        if let Some(target) = contact(response.headers()) {
+            self.target = target;
         }
     }
 
@@ -253,26 +288,6 @@ impl Dialog {
             self.remote_cseq = Some(cseq.number);
         }
         in_order
-    }
-
-    /// Why an INVITE of the peer cannot be taken just now (§14.2). A copy of it, still on its way when the reason has
-    /// gone, gets the same answer: the peer has acted upon the first.
-    pub(crate) fn refuses(&mut self, cseq: &CSeq) -> Option<u16> {
-        if let Some((number, code)) = self.refused
-            && number == cseq.number
-        {
-            return Some(code);
-        }
-        let rings = self.stage == Stage::Early && self.invite.is_some();
-        let code = match (self.inviting || rings, self.invited) {
-            (true, _) => 491,
-            (false, Some(_)) => 500,
-            (false, None) => return None,
-        };
-        if self.takes(cseq) {
-            self.refused = Some((cseq.number, code));
-        }
-        Some(code)
     }
 
     /// Begins a request inside the dialog (§12.2.1.1): Request-URI, Via, Route, From, To, Call-ID, CSeq.
@@ -299,16 +314,15 @@ impl Dialog {
     }
 
     /// Whether a request of ours may be sent in it now.
-    pub(crate) fn may_send(&self, method: &Method) -> Result<(), Error> {
+    pub(crate) fn may_send(&self, method: &Method, described: bool) -> Result<(), Error> {
         let why = match (method, self.stage) {
             (Method::Ack | Method::Cancel, _) => "ACK and CANCEL have their own functions",
             _ if !self.usage.takes(method) => "a request of a session in a dialog that has none",
             (Method::Notify, Stage::Ending | Stage::Lingering) if self.referred => return Ok(()),
+            // RFC 3262 §4, RFC 3311 §5.1, RFC 6086 §4.2.1.
+            (Method::Prack | Method::Update | Method::Info, Stage::Early) => return self.may_change(method, described),
             (_, Stage::Early | Stage::Ending | Stage::Lingering) => "a request in a dialog that is not confirmed",
-            (Method::Invite, Stage::Confirmed) if self.invite.is_some() || self.invited.is_some() => {
-                "two INVITEs at once in one dialog"
-            }
-            (_, Stage::Confirmed) => return Ok(()),
+            (_, Stage::Confirmed) => return self.may_change(method, described),
         };
         Err(Error::Misuse { what: why })
     }

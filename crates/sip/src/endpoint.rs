@@ -13,6 +13,7 @@ mod config;
 mod incoming;
 mod keys;
 mod outgoing;
+pub(crate) mod reliable;
 mod responses;
 mod stateless;
 mod subscription;
@@ -123,9 +124,10 @@ impl<I> Endpoint<I> {
     }
 
     /// Drops a dialog without a word. One whose session is over, and which still has to tell what became of a REFER, stays
-    /// until it has, 64·T1 at most.
+    /// until it has, 64·T1 at most; one whose 2xx never left, because a PRACK was awaited, until the INVITE is refused.
     pub fn forget(&mut self, id: DialogId) {
-        if self.dialogs.get(id).is_none_or(|dialog| dialog.stage != Stage::Lingering) {
+        let lingers = self.dialogs.get(id).is_some_and(|dialog| dialog.stage == Stage::Lingering);
+        if !lingers && self.withdraw_held(id).is_none() {
             self.drop_dialog(id);
         }
     }
@@ -134,6 +136,7 @@ impl<I> Endpoint<I> {
         if let Some(dialog) = self.dialogs.remove(id) {
             self.deadlines.clear(Timer::Answer(id), dialog.answer.map(|answer| answer.due()));
             self.deadlines.clear(Timer::Lingering(id), dialog.gone_at);
+            self.deadlines.clear(Timer::Provisional(id), dialog.reliable.and_then(|reliable| reliable.due));
         }
     }
 

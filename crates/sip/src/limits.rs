@@ -50,3 +50,6 @@ pub const PRESENCE_TUPLES: usize = 8;
 
 /// Most characters of a text that is taken from a presence document; the rest is cut off.
 pub const PRESENCE_TEXT: usize = 256;
+
+/// Most provisional answers to one INVITE that wait for the PRACK of the one before them.
+pub const PROVISIONALS: usize = 8;

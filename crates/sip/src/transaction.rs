@@ -7,6 +7,8 @@
 //! | [`Client`] | RFC 3261 figure 6 | E F K |
 //! | [`Server`] | RFC 3261 figure 8 | J |
 //!
+//! Beside them stands [`provisional`], which repeats reliable provisional answers until their PRACK comes (RFC 3262).
+//!
 //! A machine knows one transaction and nothing else: no addresses, no headers, no table of siblings. It is fed status
 //! codes and rendered bytes, and answers with a short queue of outputs. The owner drives every machine alike:
 //!
@@ -26,6 +28,7 @@ use std::time::Duration;
 pub mod client;
 pub mod invite_client;
 pub mod invite_server;
+pub mod provisional;
 pub mod server;
 
 pub use client::Client;

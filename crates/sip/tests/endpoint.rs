@@ -14,7 +14,9 @@ mod endpoint {
     mod lossy;
     mod plain;
     mod refusals;
+    mod reliable;
     mod routing;
     mod teardown;
     mod turned_away;
+    mod update;
 }

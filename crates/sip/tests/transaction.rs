@@ -6,5 +6,6 @@ mod transaction {
     mod client;
     mod invite_client;
     mod invite_server;
+    mod provisional;
     mod server;
 }

@@ -64,8 +64,8 @@ pub(crate) enum Input {
     Started(Result<VecDeque<Action>, Ending>),
     /// A request inside one of the call's dialogs.
     Request { server: ServerId, dialog: DialogId, request: Request },
-    /// An INVITE was withdrawn; the endpoint has answered it.
-    Cancelled { dialog: DialogId },
+    /// An INVITE was withdrawn; the endpoint has answered it. `gone`: it was the first one, and its dialog has ended.
+    Cancelled { dialog: DialogId, gone: bool },
     /// A 2xx of ours was acknowledged.
     Acked { dialog: DialogId, request: Request },
     /// A 2xx of ours never was.
@@ -150,7 +150,7 @@ impl Call {
         match input {
             Input::Started(route) => self.start(cx, route),
             Input::Request { server, dialog, request } => self.request(cx, server, dialog, &request),
-            Input::Cancelled { dialog } => self.cancelled(cx, dialog),
+            Input::Cancelled { dialog, gone } => self.cancelled(cx, dialog, gone),
             Input::Acked { dialog, request } => self.acked(cx, dialog, &request),
             Input::NoAck { dialog } => self.no_ack(cx, dialog),
             Input::Response { request, dialog, response } => self.response(cx, request, dialog, &response),

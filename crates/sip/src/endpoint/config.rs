@@ -223,7 +223,8 @@ pub enum Event<I> {
         /// Where it came from.
         flow: Flow,
     },
-    /// The INVITE was cancelled; CANCEL and INVITE are answered.
+    /// The INVITE was cancelled; CANCEL and INVITE are answered, the INVITE with 487 even where a 2xx was given to be sent and
+    /// had to wait for a PRACK.
     Cancelled {
         /// The INVITE.
         id: ServerId,
@@ -241,6 +242,14 @@ pub enum Event<I> {
     },
     /// Our 2xx never got its ACK; the dialog should be ended with BYE.
     NoAck {
+        /// The dialog.
+        dialog: DialogId,
+    },
+    /// A reliable provisional answer of ours never got its PRACK (RFC 3262 §3). The INVITE has been refused with 504, even
+    /// where a 2xx was given to be sent, and its dialog is gone, unless the INVITE came inside of it.
+    NoPrack {
+        /// The INVITE.
+        id: ServerId,
         /// The dialog.
         dialog: DialogId,
     },

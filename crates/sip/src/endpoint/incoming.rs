@@ -5,11 +5,12 @@ use std::time::Instant;
 use super::Endpoint;
 use super::config::{Admission, ContactPolicy, DialogId, Event, Gate, Reply, Scope, ServerId};
 use super::keys::{merge_key, server_key};
+use super::reliable;
 use super::stateless::reply_to;
 use super::table::{Server, ServerMachine, ServerOutput};
 use super::timers::Timer;
 use crate::capability;
-use crate::dialog::{Answer, Dialog, Stage};
+use crate::dialog::{Answer, Dialog, Offer, Stage};
 use crate::error::Error;
 use crate::flow::Flow;
 use crate::header::{Header, Name, Reason, TokenList, Unsupported};
@@ -69,6 +70,9 @@ impl<I> Endpoint<I> {
         let (Some(dialog), Ok(cseq)) = (self.dialogs.get_mut(id), request.cseq()) else { return };
         let Some(answer) = dialog.answer.take_if(|answer| answer.cseq == cseq.number) else { return };
         let held = dialog.held_bye.take();
+        if dialog.offer == Offer::Ours {
+            dialog.offer = Offer::None;
+        }
         self.deadlines.clear(Timer::Answer(id), Some(answer.due()));
         match held {
             Some(held) => self.send_held_bye(now, id, *held),
@@ -126,17 +130,25 @@ impl<I> Endpoint<I> {
             return self.refuse(flow, &request, &unsupported);
         }
         let (Some(dialog), Ok(cseq)) = (self.dialogs.get_mut(id), request.cseq()) else { return };
-        let invite = *request.method() == Method::Invite;
-        match invite.then(|| dialog.refuses(&cseq)).flatten() {
+        let described = !request.body().is_empty();
+        match dialog.refuses(&cseq, described) {
             Some(500) => return self.refuse_for_now(flow, &request, 500, 0..=10),
             Some(code) => return self.refuse(flow, &request, &Reply::new(code)),
             None if !dialog.takes(&cseq) => return self.refuse(flow, &request, &Reply::new(500)),
             None => dialog.flow = flow,
         }
         let tag = dialog.local_tag.clone();
+        if *request.method() == Method::Prack {
+            return self.pracked(now, flow, id, request, (key, tag));
+        }
         let Some(server) = self.server(now, flow, &request, (key, None), tag, (Some(id), true)) else { return };
-        if let Some(dialog) = self.dialogs.get_mut(id).filter(|_| invite) {
-            dialog.invited = Some(server);
+        if let Some(dialog) = self.dialogs.get_mut(id) {
+            dialog.offered_by_peer(request.method(), described);
+            match request.method() {
+                Method::Invite => dialog.invited = Some(server),
+                Method::Update => dialog.updated = Some(server),
+                _ => {}
+            }
         }
         self.events.push_back(Event::InDialog { id: server, dialog: id, request, flow });
     }
@@ -189,6 +201,7 @@ impl<I> Endpoint<I> {
             Some(id) => {
                 if let Some(dialog) = self.dialogs.get_mut(dialog) {
                     dialog.invited = Some(id);
+                    dialog.offered_by_peer(&Method::Invite, !request.body().is_empty());
                 }
                 self.events.push_back(Event::Invite { id, dialog, request, flow, identity });
             }
@@ -197,12 +210,12 @@ impl<I> Endpoint<I> {
     }
 
     /// Transactions of both kinds.
-    fn transactions(&self) -> usize {
+    pub(super) fn transactions(&self) -> usize {
         self.servers.len() + self.clients.len()
     }
 
     /// Makes a server transaction; an INVITE is answered 100 at once.
-    fn server(
+    pub(super) fn server(
         &mut self,
         now: Instant,
         flow: Flow,
@@ -237,12 +250,23 @@ impl<I> Endpoint<I> {
     }
 
     /// Answers a request. Provisional answers and 2xx to an INVITE carry the dialog's tag and our Contact; a 2xx is
-    /// repeated until its ACK comes.
+    /// repeated until its ACK comes. Where the caller knows 100rel, provisional answers with a body are repeated until their
+    /// PRACK comes, and a 2xx waits for it (RFC 3262).
     ///
     /// # Errors
-    /// The request has its final answer already, or is unknown.
+    /// The request has its final answer already, or is unknown; too many provisional answers wait.
     pub fn respond(&mut self, now: Instant, id: ServerId, mut reply: Reply) -> Result<(), Error> {
         const GONE: Error = Error::Misuse { what: "an answer to a request that waits for none" };
+        let server = self.servers.get(id).ok_or(GONE)?;
+        let request = server.request.as_ref().ok_or(GONE)?;
+        if let (Method::Invite, 101.., Some(dialog)) = (request.method(), reply.code, server.dialog) {
+            if reliable::is_reliable(request, &reply) {
+                return self.respond_reliably(now, id, dialog, reply);
+            }
+            if self.hold(id, dialog, &reply)? {
+                return Ok(());
+            }
+        }
         let server = self.servers.get_mut(id).ok_or(GONE)?;
         let request = server.request.take().ok_or(GONE)?;
         let (reply_to, tag, dialog, in_dialog) = (server.reply_to, server.tag.clone(), server.dialog, server.in_dialog);
@@ -260,6 +284,9 @@ impl<I> Endpoint<I> {
             }
         } else if let Some(dialog) = dialog {
             self.answered(now, dialog, &request, &response, (reply_to, in_dialog));
+            if *request.method() == Method::Prack {
+                self.prack_answered(now, id, dialog);
+            }
         }
         Ok(())
     }
@@ -279,6 +306,8 @@ impl<I> Endpoint<I> {
         if code < 300 {
             dialog.refresh(request);
         }
+        let (asked, described) = (!request.body().is_empty(), !response.body().is_empty());
+        dialog.answered_by_us(request.method(), code, asked, described);
         match (request.method(), code) {
             (Method::Invite, 200..=299) => {
                 if dialog.stage == Stage::Early {
@@ -290,9 +319,14 @@ impl<I> Endpoint<I> {
                 let due = answer.due();
                 let old = dialog.answer.replace(answer).map(|answer| answer.due());
                 self.deadlines.set(Timer::Answer(id), old, Some(due));
+                self.stop_provisional(now, id);
             }
-            (Method::Invite, _) if in_dialog => dialog.invited = None,
+            (Method::Invite, _) if in_dialog => {
+                dialog.invited = None;
+                self.stop_provisional(now, id);
+            }
             (Method::Invite, _) => self.forget(id),
+            (Method::Update, _) => dialog.updated = None,
             (Method::Bye, _) => {
                 self.refuse_pending(now, id);
                 self.end_session(now, id);

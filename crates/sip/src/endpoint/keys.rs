@@ -72,6 +72,11 @@ impl Names {
         self.random.next_u32() & 0x7fff
     }
 
+    /// RSeq of the first reliable answer to an INVITE (RFC 3262 §3).
+    pub(super) fn first_rseq(&mut self) -> u32 {
+        (self.random.next_u32() & 0x3fff_ffff) + 1
+    }
+
     /// A number that differs from request to request, but not between copies of one.
     pub(super) fn spread(&self, request: &Request) -> u32 {
         let hash = self.hash(request);

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::Endpoint;
-use super::config::{ClientId, DialogId, OutgoingRequest};
+use super::config::{ClientId, DialogId, Event, Failure, OutgoingRequest};
 use super::subscription::is_last_news;
 use super::table::{Cancel, Client, ClientMachine, Purpose};
 use crate::builder::RequestBuilder;
 use crate::capability::{self, ALLOW, SUPPORTED};
-use crate::dialog::{Prepared, Stage};
+use crate::dialog::{Offer, Prepared, Stage};
 use crate::error::Error;
 use crate::flow::{Flow, Transmit};
 use crate::header::{CSeq, CallId, From, Header, MaxForwards, Name, Reason, Route, To, Via};
@@ -76,7 +76,9 @@ impl<I> Endpoint<I> {
     }
 
     /// Sends a request inside a dialog. BYE ends the session in it; while a 2xx of ours waits for its ACK, the BYE waits too (RFC 3261
-    /// §15), and an INVITE of the peer that is not answered gets 487.
+    /// §15), and an INVITE of the peer that is not answered gets 487. A 2xx that never left, because a PRACK was awaited, is
+    /// turned into a refusal, and the BYE has failed. In an early dialog UPDATE, PRACK and INFO may be sent; a PRACK gets its
+    /// RAck here.
     ///
     /// # Errors
     /// The dialog is unknown or not confirmed, was not made for such a request, or has another INVITE under way.
@@ -88,11 +90,18 @@ impl<I> Endpoint<I> {
         headers: Vec<(Name, Bytes)>,
         body: Option<(String, Bytes)>,
     ) -> Result<ClientId, Error> {
+        const GONE: Error = Error::Misuse { what: "a request in a dialog that is gone" };
         check_method(&method)?;
-        let dialog = self.dialogs.get_mut(id).ok_or(Error::Misuse { what: "a request in a dialog that is gone" })?;
-        dialog.may_send(&method)?;
-        let client = self.clients.next_id();
+        let early = self.dialogs.get(id).ok_or(GONE)?.stage == Stage::Early;
         let bye = method == Method::Bye;
+        if bye && early && self.refuse_held(now, id) {
+            let client = self.clients.next_id();
+            self.events.push_back(Event::Failed { id: client, dialog: Some(id), why: Failure::Transport });
+            return Ok(client);
+        }
+        let dialog = self.dialogs.get_mut(id).ok_or(GONE)?;
+        dialog.may_send(&method, body.is_some())?;
+        let client = self.clients.next_id();
         let last_news = method == Method::Notify && is_last_news(&headers);
         if bye {
             dialog.stage = Stage::Ending;
@@ -116,11 +125,16 @@ impl<I> Endpoint<I> {
         self.send_in_dialog(now, id, Method::Bye, held);
     }
 
-    fn send_in_dialog(&mut self, now: Instant, id: DialogId, method: Method, prepared: Prepared) {
-        let Prepared { id: client, headers, body } = prepared;
+    pub(super) fn send_in_dialog(&mut self, now: Instant, id: DialogId, method: Method, prepared: Prepared) {
+        let Prepared { id: client, mut headers, body } = prepared;
         let Some(dialog) = self.dialogs.get_mut(id) else { return };
         dialog.local_cseq = dialog.local_cseq.wrapping_add(1) & 0x7fff_ffff;
         let (number, flow) = (dialog.local_cseq, dialog.flow);
+        dialog.offered_by_us(&method, body.is_some());
+        dialog.updating |= method == Method::Update;
+        if let Some(rack) = dialog.unpracked.take_if(|_| method == Method::Prack) {
+            headers.push((Name::RAck, rack.to_bytes()));
+        }
         let purpose = match method {
             Method::Invite => {
                 dialog.inviting = true;
@@ -146,6 +160,9 @@ impl<I> Endpoint<I> {
             return;
         }
         let Some((invite, number)) = dialog.invite.take() else { return };
+        if dialog.offer == Offer::Theirs {
+            dialog.offer = Offer::None;
+        }
         let flow = dialog.flow;
         let client = self.clients.next_id();
         let branch = self.names.branch(client);
@@ -213,7 +230,7 @@ impl<I> Endpoint<I> {
         self.schedule_client(id);
         let cancel_id = self.clients.next_id();
         self.clients.pair(id, cancel_id);
-        let started = Started { request: builder.build(), branch, flow, purpose: Purpose::Cancel };
+        let started = Started { request: builder.build(), branch, flow, purpose: Purpose::Unheard };
         self.start(now, cancel_id, started);
     }
 

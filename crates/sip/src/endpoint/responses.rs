@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::Endpoint;
 use super::config::{ClientId, DialogId, Event, Failure};
 use super::keys::Names;
+use super::reliable::Order;
 use super::table::{ClientMachine, ClientOutput, Fork, Purpose};
 use super::timers::Timer;
 use crate::builder::RequestBuilder;
@@ -100,15 +101,22 @@ impl<I> Endpoint<I> {
         let code = response.code();
         let Some(client) = self.clients.get_mut(id) else { return };
         let dialog = match &mut client.purpose {
-            Purpose::Cancel => return,
+            Purpose::Unheard => return,
             Purpose::Alone if code < 200 => return,
             Purpose::Alone => None,
             Purpose::Invite { .. } if code == 100 => return,
             Purpose::Invite { answered, .. } => {
                 *answered |= code >= 200;
-                match self.of_invite(id, response) {
+                match self.of_invite(now, id, response) {
                     Outcome::News(dialog) => dialog,
                     Outcome::Known => return,
+                }
+            }
+            Purpose::Reinvite { dialog, answered: false, .. } if code < 200 => {
+                let (dialog, asked) = (*dialog, !client.request.body().is_empty());
+                match self.provisional_in_dialog(now, dialog, asked, response) {
+                    true => Some(dialog),
+                    false => return,
                 }
             }
             Purpose::Reinvite { .. } if code < 200 => return,
@@ -116,20 +124,22 @@ impl<I> Endpoint<I> {
             Purpose::Reinvite { answered: true, ack, .. } => return self.transmits.extend(ack.clone()),
             Purpose::Reinvite { dialog, answered, .. } => {
                 *answered = true;
-                let dialog = *dialog;
-                self.of_reinvite(dialog, response);
+                let (dialog, asked) = (*dialog, !client.request.body().is_empty());
+                self.of_reinvite(dialog, asked, response);
                 Some(dialog)
             }
             Purpose::InDialog { .. } if code < 200 => return,
             Purpose::InDialog { dialog, ends_it } => {
                 let (dialog, ends_it) = (*dialog, *ends_it);
+                let (method, asked) = (client.request.method(), !client.request.body().is_empty());
                 if ends_it {
                     self.end_session(now, dialog);
-                } else if refreshes(client.request.method())
-                    && code < 300
-                    && let Some(dialog) = self.dialogs.get_mut(dialog)
-                {
-                    dialog.learn(response);
+                } else if let Some(dialog) = self.dialogs.get_mut(dialog) {
+                    dialog.answered_by_peer(method, code, asked, !response.body().is_empty());
+                    dialog.updating &= *method != Method::Update;
+                    if refreshes(method) && code < 300 {
+                        dialog.retarget(response);
+                    }
                 }
                 Some(dialog)
             }
@@ -138,7 +148,7 @@ impl<I> Endpoint<I> {
     }
 
     /// An answer to an INVITE that makes dialogs.
-    fn of_invite(&mut self, id: ClientId, response: &Response) -> Outcome {
+    fn of_invite(&mut self, now: Instant, id: ClientId, response: &Response) -> Outcome {
         let code = response.code();
         if code >= 300 {
             self.forget_early(id);
@@ -146,36 +156,59 @@ impl<I> Endpoint<I> {
         }
         let tag = response.to().ok().and_then(|to| to.tag());
         let Some(client) = self.clients.get_mut(id) else { return Outcome::Known };
+        let (asked, described) = (!client.request.body().is_empty(), !response.body().is_empty());
+        let number = client.request.cseq().map_or(0, |cseq| cseq.number);
         let Purpose::Invite { forks, .. } = &mut client.purpose else { return Outcome::Known };
         let tag = match tag {
             Some(tag) => tag,
             None if code < 200 => return Outcome::News(None),
             None => Bytes::new(),
         };
-        if let Some(fork) = forks.iter().find(|fork| fork.tag == tag) {
-            let early = self.dialogs.get_mut(fork.dialog).filter(|dialog| dialog.stage == Stage::Early);
-            let Some(dialog) = early else {
+        let known = forks.iter().find(|fork| fork.tag == tag).map(|fork| (fork.dialog, &fork.ack));
+        let id = if let Some((id, ack)) = known {
+            if self.dialogs.get(id).is_none_or(|dialog| dialog.stage != Stage::Early) {
                 // The 2xx once more, perhaps after the dialog it made has ended.
-                self.transmits.extend(fork.ack.clone().filter(|_| code >= 200));
+                self.transmits.extend(ack.clone().filter(|_| code >= 200));
+                return Outcome::Known;
+            }
+            id
+        } else {
+            if forks.len() >= limits::FORKS {
+                return Outcome::Known;
+            }
+            let Ok(dialog) = Dialog::of_response(id, &client.request, response, client.flow) else {
                 return Outcome::Known;
             };
-            dialog.learn(response);
-            return Outcome::News(Some(fork.dialog));
-        }
-        if forks.len() >= limits::FORKS {
-            return Outcome::Known;
-        }
-        let Ok(dialog) = Dialog::of_response(id, &client.request, response, client.flow) else {
-            return Outcome::Known;
+            let dialog = self.dialogs.insert(dialog);
+            forks.push(Fork { tag, dialog, ack: None });
+            dialog
         };
-        let dialog = self.dialogs.insert(dialog);
-        forks.push(Fork { tag, dialog, ack: None });
-        Outcome::News(Some(dialog))
+        let order = if code < 200 { self.order_of(id, number, response) } else { Order::Unreliable };
+        if order == Order::Other {
+            return Outcome::Known;
+        }
+        if let Some(dialog) = self.dialogs.get_mut(id) {
+            dialog.learn(response);
+            if code >= 200 {
+                dialog.answered_by_peer(&Method::Invite, code, asked, described);
+            }
+        }
+        self.take_provisional(now, id, number, (order, asked, described));
+        Outcome::News(Some(id))
+    }
+
+    /// A provisional answer to an INVITE inside a dialog: of interest only when it brings an offer.
+    fn provisional_in_dialog(&mut self, now: Instant, id: DialogId, asked: bool, response: &Response) -> bool {
+        let number = response.cseq().map_or(0, |cseq| cseq.number);
+        let order = self.order_of(id, number, response);
+        self.take_provisional(now, id, number, (order, asked, !response.body().is_empty()));
+        matches!(order, Order::Next(_)) && self.dialogs.get(id).is_some_and(|dialog| dialog.unpracked.is_some())
     }
 
     /// A final answer to an INVITE inside a dialog.
-    fn of_reinvite(&mut self, id: DialogId, response: &Response) {
+    fn of_reinvite(&mut self, id: DialogId, asked: bool, response: &Response) {
         let Some(dialog) = self.dialogs.get_mut(id) else { return };
+        dialog.answered_by_peer(&Method::Invite, response.code(), asked, !response.body().is_empty());
         dialog.inviting = false;
         if response.code() < 300 {
             dialog.learn(response);
@@ -201,7 +234,7 @@ impl<I> Endpoint<I> {
     fn failed(&mut self, now: Instant, id: ClientId, why: Failure) {
         let Some(client) = self.clients.get_mut(id) else { return };
         let dialog = match &mut client.purpose {
-            Purpose::Cancel => return,
+            Purpose::Unheard => return,
             // That an ACK could not be delivered changes nothing.
             Purpose::Invite { answered: true, .. } | Purpose::Reinvite { answered: true, .. } => return,
             Purpose::Alone => None,
@@ -212,17 +245,22 @@ impl<I> Endpoint<I> {
             }
             Purpose::Reinvite { dialog, answered, .. } => {
                 *answered = true;
-                let dialog = *dialog;
+                let (dialog, asked) = (*dialog, !client.request.body().is_empty());
                 if let Some(dialog) = self.dialogs.get_mut(dialog) {
                     dialog.inviting = false;
                     dialog.invite = None;
+                    dialog.answered_by_peer(&Method::Invite, 408, asked, false);
                 }
                 Some(dialog)
             }
             Purpose::InDialog { dialog, ends_it } => {
                 let (dialog, ends_it) = (*dialog, *ends_it);
+                let (method, asked) = (client.request.method(), !client.request.body().is_empty());
                 if ends_it {
                     self.end_session(now, dialog);
+                } else if let Some(dialog) = self.dialogs.get_mut(dialog) {
+                    dialog.answered_by_peer(method, 408, asked, false);
+                    dialog.updating &= *method != Method::Update;
                 }
                 Some(dialog)
             }

@@ -193,8 +193,8 @@ pub(super) enum Purpose {
     InDialog { dialog: DialogId, ends_it: bool },
     /// Any other request outside of one.
     Alone,
-    /// A CANCEL: its answer tells nothing.
-    Cancel,
+    /// A CANCEL, or a PRACK that the endpoint sent by itself: its answer tells nothing.
+    Unheard,
 }
 
 /// One branch that answered an INVITE of ours.
@@ -298,7 +298,7 @@ impl Client {
                 }
             }
             Purpose::Reinvite { ack, .. } => *ack = Some(transmit.clone()),
-            Purpose::InDialog { .. } | Purpose::Alone | Purpose::Cancel => {}
+            Purpose::InDialog { .. } | Purpose::Alone | Purpose::Unheard => {}
         }
     }
 }

@@ -15,6 +15,8 @@ pub(super) enum Timer {
     Client(ClientId),
     /// A 2xx without its ACK.
     Answer(DialogId),
+    /// A reliable provisional answer without its PRACK.
+    Provisional(DialogId),
     /// A dialog whose session is over.
     Lingering(DialogId),
 }
@@ -73,6 +75,7 @@ impl<I> Endpoint<I> {
                 }
                 Timer::Client(id) => self.client_due(now, id),
                 Timer::Answer(id) => self.answer_due(now, id),
+                Timer::Provisional(id) => self.provisional_due(now, id),
                 Timer::Lingering(id) => {
                     if let Some(dialog) = self.dialogs.get_mut(id) {
                         dialog.gone_at = None;

@@ -55,6 +55,8 @@ pub(super) struct Bench {
     pub(super) now: Instant,
     pub(super) endpoint: Endpoint<&'static str>,
     pub(super) door: Door,
+    /// What everybody speaks.
+    pub(super) transport: Transport,
     pub(super) sent: Vec<Transmit>,
     log: Vec<String>,
     servers: Vec<ServerId>,
@@ -72,6 +74,12 @@ fn address(text: &str) -> SocketAddr {
 
 pub(super) fn config() -> EndpointConfig {
     EndpointConfig::new([7; 32], "YakYak")
+}
+
+/// An INVITE to Bob with a session description.
+pub(super) fn offer_to_bob() -> OutgoingRequest {
+    let body = Some(("application/sdp".to_owned(), Bytes::from_static(b"v=0\r\n")));
+    OutgoingRequest { body, ..to_bob(Method::Invite) }
 }
 
 /// A request to Bob.
@@ -112,6 +120,7 @@ impl Bench {
             now: start,
             endpoint: Endpoint::new(config),
             door: Door::Open,
+            transport: Transport::Udp,
             sent: Vec::new(),
             log: Vec::new(),
             servers: Vec::new(),
@@ -136,7 +145,8 @@ impl Bench {
     pub(super) fn receive(&mut self, remote: &str, message: Message) -> &mut Bench {
         let mut asked = Vec::new();
         let mut keeper = Keeper { door: self.door, asked: &mut asked };
-        self.endpoint.handle_message(self.now, flow(remote), message, &mut keeper);
+        let flow = Flow { transport: self.transport, ..flow(remote) };
+        self.endpoint.handle_message(self.now, flow, message, &mut keeper);
         asked.into_iter().for_each(|line| self.note(&line));
         self.drain();
         self
@@ -191,6 +201,18 @@ impl Bench {
         let headers = headers.iter().map(|(name, value)| (name.clone(), Bytes::copy_from_slice(value.as_bytes())));
         let result = self.endpoint.in_dialog(self.now, self.dialogs[dialog], method, headers.collect(), None);
         self.begun(result)
+    }
+
+    /// A request inside a dialog that brings a session description.
+    pub(super) fn describe_in_dialog(&mut self, dialog: usize, method: Method) -> &mut Bench {
+        let body = Some(("application/sdp".to_owned(), Bytes::from_static(b"v=0\r\n")));
+        let result = self.endpoint.in_dialog(self.now, self.dialogs[dialog], method, Vec::new(), body);
+        self.begun(result)
+    }
+
+    /// Answers with a session description.
+    pub(super) fn describe(&mut self, server: usize, code: u16) -> &mut Bench {
+        self.reply(server, Reply::new(code).body("application/sdp", Bytes::from_static(b"v=0\r\n")))
     }
 
     /// Accepts a SUBSCRIBE or REFER; the dialog gets the next number.
@@ -303,6 +325,11 @@ impl Bench {
         request_of(&self.sent.last().expect("something left").bytes)
     }
 
+    pub(super) fn last_request_named(&self, method: &str) -> Request {
+        let named = |bytes: &&Bytes| bytes.starts_with(format!("{method} ").as_bytes());
+        request_of(self.sent.iter().rev().map(|sent| &sent.bytes).find(named).expect("such a request left"))
+    }
+
     fn note(&mut self, line: &str) {
         let at_ms = (self.now - self.start).as_millis();
         self.log.push(format!("{at_ms} {line}"));
@@ -315,12 +342,12 @@ impl Bench {
             self.sent.push(transmit);
         }
         while let Some(event) = self.endpoint.poll_event() {
-            let line = self.describe(event);
+            let line = self.tell(event);
             self.note(&line);
         }
     }
 
-    fn describe(&mut self, event: Event<&'static str>) -> String {
+    fn tell(&mut self, event: Event<&'static str>) -> String {
         let mut server = |id| format!("s{}", number(&mut self.servers, id));
         let mut client = |id| format!("c{}", number(&mut self.clients, id));
         let mut dialog = |id| format!("d{}", number(&mut self.dialogs, id));
@@ -341,6 +368,7 @@ impl Bench {
             }
             Event::Acked { dialog: of, .. } => format!("acked {}", dialog(of)),
             Event::NoAck { dialog: of } => format!("no ack {}", dialog(of)),
+            Event::NoPrack { id, dialog: of } => format!("no prack {} {}", server(id), dialog(of)),
             Event::Response { id, dialog: of, response, .. } => {
                 format!("response {}{} {}", client(id), on(of.map(dialog)), response.code())
             }

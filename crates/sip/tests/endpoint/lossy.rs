@@ -187,7 +187,7 @@ impl World {
             Event::NoAck { dialog } => self.sides[side].plan(self.now, Plan::HangUp(dialog)),
             Event::Response { id, dialog, response, .. } => self.answer(side, id, dialog, response.code()),
             Event::Failed { id, dialog, .. } => self.answer(side, id, dialog, 408),
-            Event::Cancelled { .. } | Event::Acked { .. } => {}
+            Event::Cancelled { .. } | Event::NoPrack { .. } | Event::Acked { .. } => {}
         }
     }
 

@@ -88,6 +88,12 @@ impl Script {
         self
     }
 
+    /// Adds a session description, as far as the endpoint looks at one.
+    pub(super) fn described(mut self) -> Script {
+        "v=0\r\n".clone_into(&mut self.body);
+        self.set("Content-Type", "application/sdp")
+    }
+
     pub(super) fn without(mut self, name: &str) -> Script {
         self.lines.retain(|(given, _)| given != name);
         self

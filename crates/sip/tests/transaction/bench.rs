@@ -1,7 +1,7 @@
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
-use sip::transaction::{client, invite_client, invite_server, server};
+use sip::transaction::{client, invite_client, invite_server, provisional, server};
 
 /// The verbs that all four machines have in common.
 pub(super) trait Machine {
@@ -36,6 +36,21 @@ machine!(client::Client, client::Output);
 machine!(invite_client::InviteClient, invite_client::Output);
 machine!(invite_server::InviteServer, invite_server::Output);
 machine!(server::Server, server::Output);
+
+impl Machine for provisional::Provisional {
+    type Output = provisional::Output;
+    fn handle_timeout(&mut self, now: Instant) {
+        self.handle_timeout(now);
+    }
+    /// Nothing is told of the transport.
+    fn handle_transport_error(&mut self, _: Instant) {}
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.poll_timeout()
+    }
+    fn poll_output(&mut self) -> Option<provisional::Output> {
+        self.poll_output()
+    }
+}
 
 /// A machine on a virtual clock, and all it has done since the last `expect`.
 pub(super) struct Bench<M: Machine> {

@@ -243,9 +243,9 @@ impl Call {
     }
 
     /// An INVITE was withdrawn: the first one ends the call, a later one is withdrawn on the other side too.
-    pub(super) fn cancelled(&mut self, cx: &mut Context<'_>, dialog: DialogId) {
+    pub(super) fn cancelled(&mut self, cx: &mut Context<'_>, dialog: DialogId, gone: bool) {
         let Some(side) = self.side(dialog) else { return };
-        if matches!(self.caller.state, CallerState::Invited { .. }) {
+        if gone || matches!(self.caller.state, CallerState::Invited { .. }) {
             return self.end(cx, Ending::Cancelled);
         }
         let Stage::Bridged(bridged) = &mut self.stage else { return };

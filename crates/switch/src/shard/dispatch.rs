@@ -37,10 +37,17 @@ impl Shard {
             Event::Cancelled { id, dialog, .. } => {
                 if let Some(key) = self.calls.of_dialog(dialog) {
                     self.calls.settle(key, id);
-                    self.step(now, key, Input::Cancelled { dialog });
+                    let gone = self.endpoint.dialog(dialog).is_none();
+                    self.step(now, key, Input::Cancelled { dialog, gone });
                 }
             }
             Event::Acked { dialog, request } => self.owner_of(now, dialog, Input::Acked { dialog, request }),
+            Event::NoPrack { id, dialog } => {
+                if let Some(key) = self.calls.of_dialog(dialog) {
+                    self.calls.settle(key, id);
+                    self.step(now, key, Input::NoAck { dialog });
+                }
+            }
             Event::NoAck { dialog } => match self.calls.of_dialog(dialog) {
                 Some(key) => self.step(now, key, Input::NoAck { dialog }),
                 None => self.bye(now, dialog, None),
