@@ -83,6 +83,9 @@ fn tell(entry: &JournalEntry) {
                 "call is over"
             );
         }
+        JournalEntry::Event(event) if event.kind == domain::CallEventKind::Emergency => {
+            tracing::warn!(tenant = %event.tenant_id, call = %event.call_id, "an emergency number was dialled");
+        }
         JournalEntry::Event(event) => {
             tracing::debug!(tenant = %event.tenant_id, call = %event.call_id, kind = %event.kind, "call");
         }

@@ -19,7 +19,7 @@ use bytes::{Bytes, BytesMut};
 use crate::error::Error;
 
 pub use address::{
-    Diversion, From, PAssertedIdentity, PPreferredIdentity, Path, RecordRoute, ReferTo, ReferredBy, Route,
+    Diversion, From, HistoryInfo, PAssertedIdentity, PPreferredIdentity, Path, RecordRoute, ReferTo, ReferredBy, Route,
     ServiceRoute, To,
 };
 pub use contact::ContactValue;

@@ -14,6 +14,7 @@
 
 mod answered;
 pub(crate) mod effect;
+mod forwarded;
 pub(crate) mod identity;
 mod info;
 mod leg;
@@ -27,7 +28,7 @@ pub(crate) mod transfer;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use domain::{Action, CallId, TenantId};
+use domain::{Action, CallId, ExtensionId, TenantId};
 use jiff::Timestamp;
 use media::{Fact, Refusal, SessionId};
 use sip::header::NameAddr;
@@ -99,6 +100,9 @@ pub(crate) struct Standing {
     /// It has a media session, or is about to have or to have had one.
     pub(crate) media: bool,
 }
+
+/// The extensions that take part in a call: who calls, and who is called or has answered.
+pub(crate) type Parties = [Option<ExtensionId>; 2];
 
 /// Where a call stands.
 enum Stage {
@@ -188,6 +192,19 @@ impl Call {
             running: !self.is_ending(),
             media: matches!(self.media, Media::Opening | Media::Open(_) | Media::Closing),
         }
+    }
+
+    /// Who takes part.
+    pub(crate) fn parties(&self) -> Parties {
+        let called = match &self.stage {
+            Stage::Idle | Stage::Alone(_) => None,
+            Stage::Opening(opening) if opening.rings() => self.record.row().callee_extension_id,
+            Stage::Opening(_) => None,
+            Stage::Ringing(_) => self.record.row().callee_extension_id,
+            Stage::Bridged(bridged) => bridged.callee.leg.extension_id,
+            Stage::Ending(_) | Stage::Over => return [None, None],
+        };
+        [self.caller.leg.extension_id, called]
     }
 
     /// The tenant whose call it is.

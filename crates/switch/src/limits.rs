@@ -8,6 +8,9 @@ pub const MAX_BRANCHES: usize = 16;
 /// Calls in one shard; further ones are refused with 503.
 pub const MAX_CALLS: usize = 20_000;
 
+/// Emergency calls that find room in a shard that has as many calls as it may.
+pub const EMERGENCY_CALLS: usize = 200;
+
 /// Dialogs that one call may have, forked early ones included; answers that would make more are acknowledged and ended.
 pub const MAX_DIALOGS_PER_CALL: usize = 64;
 
@@ -61,6 +64,12 @@ pub const MAX_AUTHORIZATIONS: usize = 8;
 
 /// The most hops an INVITE may have left when it leaves us, and what one without Max-Forwards is taken to have (RFC 3261 §8.1.1.6).
 pub const MAX_FORWARDS: u8 = 70;
+
+/// How often one call may be forwarded; one that is sent on once more is refused with 483.
+pub const MAX_FORWARDS_PER_CALL: usize = 8;
+
+/// Contacts of a redirection that are looked at; further ones are not read.
+pub const MAX_REDIRECTIONS: usize = 8;
 
 /// When those whom we cannot serve at present may come again, in seconds.
 pub const RETRY_AFTER_S: u32 = 30;

@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 mod dispatch;
 mod guard;
+pub(crate) mod lines;
 mod perform;
 mod qualify;
 mod table;

@@ -46,6 +46,12 @@ pub enum Ending {
     NotRegistered,
     /// The person called is talking.
     Busy,
+    /// The person called does not want to be disturbed.
+    DoNotDisturb,
+    /// The forwards of the people called lead back to one of them.
+    ForwardLoop,
+    /// The call has been forwarded as often as it may.
+    TooManyForwards,
     /// The person called does not want the call.
     Declined,
     /// It rang for as long as it may.
@@ -129,6 +135,10 @@ impl Ending {
             Self::UnknownNumber => (404, 1, "Nobody has this number", Rejected),
             Self::NotRegistered => (480, 20, "No phone is registered for the number", NoAnswer),
             Self::Busy => (486, 17, "The person called is busy", Busy),
+            // RFC 3261 §21.4.18 names "do not disturb" as a case of 480.
+            Self::DoNotDisturb => (480, 21, "The person called does not want to be disturbed", Rejected),
+            Self::ForwardLoop => (482, 25, "The call was forwarded in a circle", Failed),
+            Self::TooManyForwards => (483, 25, "The call was forwarded too often", Failed),
             Self::Declined => (603, 21, "The person called declined", Rejected),
             Self::NoAnswer => (480, 19, "Nobody answered in time", NoAnswer),
             Self::Cancelled => (487, 16, "The caller hung up before the answer", Cancelled),

@@ -13,6 +13,8 @@ mod chaos;
 mod echo;
 #[path = "call/fault.rs"]
 mod fault;
+#[path = "call/forward.rs"]
+mod forward;
 #[path = "call/info.rs"]
 mod info;
 #[path = "call/refusal.rs"]

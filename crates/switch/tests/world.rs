@@ -11,10 +11,14 @@ mod basic;
 mod cancel;
 #[path = "world/dialog.rs"]
 mod dialog;
+#[path = "world/dnd.rs"]
+mod dnd;
 #[path = "world/flows.rs"]
 mod flows;
 #[path = "world/fork.rs"]
 mod fork;
+#[path = "world/forward.rs"]
+mod forward;
 #[path = "world/hold.rs"]
 mod hold;
 #[path = "world/info.rs"]

@@ -12,6 +12,9 @@ use uuid::Uuid;
 /// The context in which the extensions of a test tenant begin.
 pub const CONTEXT: &str = "internal";
 
+/// A change of the settings of an extension.
+pub type Change = fn(&mut Extension);
+
 /// A tenant to be.
 ///
 /// Its realm is `<slug>.realm.test`, its domain `<slug>.test`; the password of an extension is `secret-<slug>-<number>`. Identities
@@ -21,7 +24,7 @@ pub struct TenantBuilder {
     slug: String,
     is_default: bool,
     extensions: Vec<String>,
-    settings: Vec<(String, fn(&mut Extension))>,
+    settings: Vec<(String, Change)>,
     rows: Vec<(String, u32, Action)>,
     most_calls: u32,
     ring_timeout_s: u32,
@@ -57,7 +60,7 @@ impl TenantBuilder {
 
     /// Changes the settings of an extension.
     #[must_use]
-    pub fn with_settings(mut self, number: &str, change: fn(&mut Extension)) -> TenantBuilder {
+    pub fn with_settings(mut self, number: &str, change: Change) -> TenantBuilder {
         self.settings.push((number.to_owned(), change));
         self
     }

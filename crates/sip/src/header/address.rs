@@ -48,4 +48,5 @@ addresses! {
     PAssertedIdentity, true, "P-Asserted-Identity", "Who calls, says a trusted element (RFC 3325).";
     PPreferredIdentity, true, "P-Preferred-Identity", "As whom the caller wishes to appear (RFC 3325).";
     Diversion, true, "Diversion", "Who sent the call elsewhere (RFC 5806).";
+    HistoryInfo, true, "History-Info", "One target that a request has had on its way (RFC 7044 §5).";
 }

@@ -92,6 +92,21 @@ impl Uri {
         Uri::finished(out)
     }
 
+    /// The same URI with one more embedded header field, escaped (RFC 3261 §19.1.1). Only for `sip:`, `sips:` and `tel:`.
+    pub fn with_header(&self, name: &str, value: &[u8]) -> Uri {
+        if self.parts.kind == Kind::Other {
+            return self.clone();
+        }
+        let mut out = BytesMut::with_capacity(self.bytes.len() + name.len() + 3 * value.len() + 2);
+        out.put_slice(&self.bytes);
+        out.put_u8(if self.tail().is_empty() { b'?' } else { b'&' });
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.!~*'()[]/?:+$".contains(&byte);
+        scan::put_percent_encoded(&mut out, name.as_bytes(), plain);
+        out.put_u8(b'=');
+        scan::put_percent_encoded(&mut out, value, plain);
+        Uri::finished(out)
+    }
+
     fn before_params(&self, more: usize) -> BytesMut {
         let mut out = BytesMut::with_capacity(self.bytes.len() + more);
         out.put_slice(&self.bytes[..usize::from(self.parts.params_start)]);

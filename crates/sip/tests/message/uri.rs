@@ -149,6 +149,15 @@ fn parts_are_replaced_and_the_rest_is_kept() {
     assert_eq!(start.without_headers().to_string(), "sip:a:pw@h:5060;lr;x=1");
     assert_eq!(start.with_user(Some("b;c d")).to_string(), "sip:b;c%20d@h:5060;lr;x=1?s=t");
     assert_eq!(start.with_user(None).to_string(), "sip:h:5060;lr;x=1?s=t");
+    assert_eq!(
+        start.with_header("Reason", b"SIP;cause=1").to_string(),
+        "sip:a:pw@h:5060;lr;x=1?s=t&Reason=SIP%3Bcause%3D1"
+    );
+    let reason = uri("sip:h").with_header("Reason", b"a b");
+    assert_eq!(
+        (reason.to_string().as_str(), reason.header("reason").as_deref()),
+        ("sip:h?Reason=a%20b", Some(&b"a b"[..]))
+    );
     let urn = uri("urn:service:sos");
     assert_eq!(
         (urn.with_param("x", None), urn.with_user(Some("a")), urn.without_headers()),

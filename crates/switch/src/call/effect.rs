@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::qualify::Qualify;
 use crate::registrar::Registrar;
 use crate::routing::Routes;
+use crate::shard::lines::Lines;
 
 /// A request that a call has sent: the call's own name for it, so that calls know no transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,6 +70,8 @@ pub(crate) struct Context<'a> {
     pub(crate) registrar: &'a Registrar,
     /// Whether they are there.
     pub(crate) qualify: &'a Qualify,
+    /// Which extension takes part in which call, as it was before this step.
+    pub(crate) lines: &'a Lines,
     /// What the configuration says.
     pub(crate) settings: &'a Settings,
     /// Fresh identities.

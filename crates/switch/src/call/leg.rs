@@ -1,6 +1,7 @@
 //! Legs: what the call holds of each side, and of the media between them.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use domain::CallLeg;
 use media::{Leg, MediaAddress, Negotiation};
@@ -8,6 +9,7 @@ use sip::header::NameAddr;
 use sip::{DialogId, Flow, ServerId, Uri};
 
 use super::effect::RequestKey;
+use crate::feature::forward::Chain;
 use crate::limits;
 use crate::registrar::Binding;
 
@@ -76,6 +78,16 @@ impl Target {
             number: binding.registration().extension.clone(),
         })
     }
+}
+
+/// The phones to be called, and how.
+pub(super) struct Order {
+    /// The phones.
+    pub(super) targets: Vec<Target>,
+    /// Who has sent the call on to them.
+    pub(super) chain: Chain,
+    /// How long they ring.
+    pub(super) ring_for: Duration,
 }
 
 /// One phone that is being called.

@@ -1,6 +1,6 @@
 //! Ringing: all phones of an extension are called together; the first 200 wins (RFC 3261 §13, forking as in §16.7).
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use domain::CallLeg;
@@ -10,13 +10,15 @@ use sip::{ContactPolicy, DialogId, Failure, Method, Name, OutgoingRequest, Reply
 
 use super::answered::Bridged;
 use super::effect::{Context, Effect, RequestKey, SDP, sdp};
+use super::forwarded::{forwarding_headers, redirection};
 use super::identity::identity_headers;
-use super::leg::{Branch, Callee, Caller, CallerState, End, Media, Target, anonymous, opposite};
+use super::leg::{Branch, Callee, Caller, CallerState, End, Media, Order, Target, anonymous, opposite};
 use super::record::{description, text, write_leg};
 use super::reinvite::Exchange;
 use super::setup::is_late;
 use super::{Call, Side, Stage};
 use crate::feature::Event;
+use crate::feature::forward::Chain;
 use crate::shard::answer::ok;
 use crate::verdict::Ending;
 
@@ -44,18 +46,19 @@ impl Ringing {
 
 impl Call {
     /// Calls the phones.
-    pub(super) fn ring(&mut self, cx: &mut Context<'_>, targets: Vec<Target>) -> Result<(), Ending> {
+    pub(super) fn ring(&mut self, cx: &mut Context<'_>, order: Order) -> Result<(), Ending> {
+        let Order { targets, chain, ring_for } = order;
         let reach = if targets.len() > 1 { Reach::Forked } else { Reach::Single };
         let mut ringing = Ringing {
             branches: Vec::with_capacity(targets.len()),
             heard: None,
             best: None,
             told: 0,
-            give_up_at: cx.now + ring_time(cx),
+            give_up_at: cx.now + ring_for,
         };
         let mut refused = Ending::MediaFailure;
         for target in targets {
-            match self.branch(cx, target, reach) {
+            match self.branch(cx, target, reach, &chain) {
                 Ok(branch) => ringing.branches.push(branch),
                 Err(ending) => refused = ending,
             }
@@ -68,7 +71,7 @@ impl Call {
     }
 
     /// Calls one phone. Only what is named here goes to it: nothing of the caller's own headers travels on.
-    fn branch(&mut self, cx: &mut Context<'_>, target: Target, reach: Reach) -> Result<Branch, Ending> {
+    fn branch(&mut self, cx: &mut Context<'_>, target: Target, reach: Reach, chain: &Chain) -> Result<Branch, Ending> {
         let ports = opposite(self.caller.end.ports);
         let address = self.media.address(ports, &target.flow, cx.settings.rtp_advertised);
         let address = address.ok_or(Ending::MediaFailure)?;
@@ -95,7 +98,7 @@ impl Call {
             from: caller.shown.clone(),
             to: NameAddr::new(Uri::sip(dialed, &caller.domain, None)),
             call_id: Some(Bytes::from(leg.sip_call_id.clone())),
-            headers: identity_headers(&caller.shown),
+            headers: [identity_headers(&caller.shown), forwarding_headers(chain, &caller.domain)].concat(),
             body: sdp(offer),
             max_forwards: caller.max_forwards.saturating_sub(1),
             route: target.path,
@@ -126,6 +129,7 @@ impl Call {
             (100..=199, _) => {}
             (200..=299, Some(dialog)) => self.chosen(cx, request, dialog, &response.body()),
             (200..=299, None) => self.refused(cx, request, Some(response.code()), Ending::SystemError),
+            (300..=399, _) => self.redirected(cx, request, response),
             (code, _) => self.refused(cx, request, Some(code), Ending::Refused(code)),
         }
     }
@@ -306,6 +310,22 @@ impl Call {
         }
     }
 
+    /// A phone sends the call to another number of the house: that is its user's word for all phones of the extension. A
+    /// redirection to anywhere else is a refusal.
+    fn redirected(&mut self, cx: &mut Context<'_>, request: RequestKey, response: &Response) {
+        let code = response.code();
+        let Stage::Ringing(ringing) = &mut self.stage else { return };
+        let Some(index) = ringing.branches.iter().position(|branch| branch.request == request) else { return };
+        let Some(to) = redirection(cx, &ringing.branches[index].flow, response) else {
+            return self.refused(cx, request, Some(code), Ending::Refused(code));
+        };
+        let branch = ringing.branches.swap_remove(index);
+        cx.effects.push(Effect::Release { request });
+        finish(cx, branch.leg, Some(code), Some(Ending::Refused(code).verdict().q850));
+        self.stop_ringing(cx);
+        self.advance(cx, Event::Redirected { to, code });
+    }
+
     /// Nobody answered in time.
     pub(super) fn ring_timeout(&mut self, cx: &mut Context<'_>) {
         self.stop_ringing(cx);
@@ -351,14 +371,6 @@ fn describe(caller: &mut Caller, media: &Media, cx: &Context<'_>, called: &Negot
             .map(|(answer, plan)| Described { body: Some(answer), plan: Some(plan.from_leg(*ports)) })
     };
     described.map_err(|refusal| Ending::Offer(refusal.code))
-}
-
-/// How long phones of this tenant ring.
-fn ring_time(cx: &Context<'_>) -> Duration {
-    match cx.snapshot().map(|snapshot| snapshot.tenant.ring_timeout_s) {
-        None | Some(0) => cx.settings.no_answer_timeout,
-        Some(seconds) => Duration::from_secs(u64::from(seconds)),
-    }
 }
 
 /// Tells a phone to stop ringing. Should its 200 be on the way, the shard acknowledges and ends it.

@@ -1,9 +1,9 @@
 //! Setup: from the INVITE to the first phone that is called, and from one dialplan row to the next.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use domain::{Action, CallId, CallRecord, CallStatus, Direction, Extension};
+use domain::{Action, CallEventKind, CallId, CallRecord, CallStatus, Direction, Extension};
 use media::{Command, Fact, MediaAddress, Negotiation, plan};
 use sip::header::NameAddr;
 use sip::{DialogId, Flow, Name, Request, ServerId, Uri};
@@ -11,11 +11,12 @@ use sip::{DialogId, Flow, Name, Request, ServerId, Uri};
 use super::answered::Alone;
 use super::effect::Context;
 use super::info::Passing;
-use super::leg::{Caller, CallerState, End, Media, Target};
+use super::leg::{Caller, CallerState, End, Media, Order, Target};
 use super::record::{Record, description, text};
 use super::{Call, CallKey, Stage};
 use crate::admit::Identity;
-use crate::feature::{self, Event, Flow as Next, Verb, Verbs};
+use crate::feature::forward::Chain;
+use crate::feature::{self, Event, Flow as Next, Verb, Verbs, View};
 use crate::limits;
 use crate::qualify::Reach;
 use crate::verdict::Ending;
@@ -40,8 +41,15 @@ pub(super) struct Opening {
 
 /// What follows when the ports are open.
 enum Then {
-    Ring(Vec<Target>),
+    Ring(Order),
     Answer,
+}
+
+impl Opening {
+    /// Whether phones will ring.
+    pub(super) fn rings(&self) -> bool {
+        matches!(self.then, Then::Ring(_))
+    }
 }
 
 impl Call {
@@ -92,6 +100,11 @@ impl Call {
 
     /// The INVITE has been routed, or refused.
     pub(super) fn start(&mut self, cx: &mut Context<'_>, route: Result<VecDeque<Action>, Ending>) {
+        let dialed = self.record.row().dialed_number.as_deref();
+        if let Some(number) = dialed.filter(|dialed| cx.snapshot().is_some_and(|tenant| tenant.is_emergency(dialed))) {
+            let detail = format!("{number} dialled by {}", self.caller.number);
+            self.record.event(cx, CallEventKind::Emergency, Some(detail));
+        }
         match (route, self.offer) {
             (Err(ending), _) => self.end(cx, ending),
             (Ok(_), Err(refusal)) => self.end(cx, Ending::Offer(refusal.code)),
@@ -109,9 +122,16 @@ impl Call {
         let mut next = Some(event);
         while let Some(event) = next.take() {
             let Some(feature) = &mut self.feature else { return };
-            let mut verbs = Verbs::default();
+            let caller = self.caller.leg.extension_id;
+            let mut verbs = Verbs::new(View { routes: cx.routes, caller, lines: Some((cx.lines, self.key)) });
             match feature.step(cx.now, event, &mut verbs) {
-                Next::Done(ending) => next = self.follow(cx, ending),
+                Next::Done(ending) => {
+                    // What is left of its wishes is for the caller and the history to hear.
+                    for verb in verbs.into_wanted() {
+                        let _ = self.obey(cx, verb);
+                    }
+                    next = self.follow(cx, ending);
+                }
                 Next::Stay => {
                     for verb in verbs.into_wanted() {
                         if let Err(ending) = self.obey(cx, verb) {
@@ -134,15 +154,23 @@ impl Call {
             return None;
         };
         let dialed = self.dialed().unwrap_or_default().to_owned();
-        self.feature = Some(feature::feature(&action, &dialed));
+        self.feature = Some(feature::feature(&action, &dialed, Chain::default()));
         Some(Event::Entered)
     }
 
     fn obey(&mut self, cx: &mut Context<'_>, verb: Verb) -> Result<(), Ending> {
         match verb {
-            Verb::Dial(number) => {
-                let targets = self.targets(cx, &number)?;
-                self.with_media(cx, Then::Ring(targets))
+            Verb::Dial { extension, chain } => {
+                let order = self.order(cx, &extension, chain)?;
+                self.with_media(cx, Then::Ring(order))
+            }
+            Verb::Forwarded(hop) => {
+                self.forwarded(cx, &hop);
+                Ok(())
+            }
+            Verb::NoteForward(what) => {
+                self.record.event(cx, CallEventKind::Forwarded, Some(what));
+                Ok(())
             }
             Verb::Answer => self.with_media(cx, Then::Answer),
             Verb::Play(source) => {
@@ -157,7 +185,7 @@ impl Call {
     }
 
     /// The phones of an extension, the preferred ones first.
-    fn targets(&mut self, cx: &mut Context<'_>, number: &str) -> Result<Vec<Target>, Ending> {
+    fn order(&mut self, cx: &mut Context<'_>, number: &str, chain: Chain) -> Result<Order, Ending> {
         let extension = cx.snapshot().and_then(|snapshot| snapshot.extensions.get(number));
         let Some(extension) = extension.filter(|extension| extension.enabled) else {
             return Err(Ending::UnknownNumber);
@@ -173,7 +201,8 @@ impl Call {
             targets.retain(|target| target.flow.local.is_ipv4() == v4);
         }
         targets.truncate(limits::MAX_BRANCHES);
-        if targets.is_empty() { Err(Ending::NotRegistered) } else { Ok(targets) }
+        let ring_for = ring_time(cx, extension);
+        if targets.is_empty() { Err(Ending::NotRegistered) } else { Ok(Order { targets, chain, ring_for }) }
     }
 
     fn with_media(&mut self, cx: &mut Context<'_>, then: Then) -> Result<(), Ending> {
@@ -181,8 +210,8 @@ impl Call {
             return self.go_on(cx, then);
         }
         let mut legs = vec![self.caller.end.flow.local.ip()];
-        if let Then::Ring(targets) = &then {
-            legs.extend(targets.first().map(|target| target.flow.local.ip()));
+        if let Then::Ring(order) = &then {
+            legs.extend(order.targets.first().map(|target| target.flow.local.ip()));
         }
         cx.media(Command::Open { session: self.key.session(), legs });
         self.media = Media::Opening;
@@ -192,7 +221,7 @@ impl Call {
 
     fn go_on(&mut self, cx: &mut Context<'_>, then: Then) -> Result<(), Ending> {
         match then {
-            Then::Ring(targets) => self.ring(cx, targets),
+            Then::Ring(order) => self.ring(cx, order),
             Then::Answer => self.answer_alone(cx),
         }
     }
@@ -260,6 +289,15 @@ impl Call {
         self.transfer_done(cx);
         self.advance(cx, Event::Answered);
         Ok(())
+    }
+}
+
+/// How long the phones of an extension ring.
+fn ring_time(cx: &Context<'_>, extension: &Extension) -> Duration {
+    let tenant = cx.snapshot().map(|snapshot| snapshot.tenant.ring_timeout_s);
+    match extension.no_answer_timeout_s.or(tenant) {
+        None | Some(0) => cx.settings.no_answer_timeout,
+        Some(seconds) => Duration::from_secs(u64::from(seconds)),
     }
 }
 

@@ -19,13 +19,13 @@ impl Echo {
 }
 
 impl Feature for Echo {
-    fn step(&mut self, _now: Instant, event: Event, call: &mut Verbs) -> Flow {
+    fn step(&mut self, _now: Instant, event: Event, call: &mut Verbs<'_>) -> Flow {
         match event {
             Event::Entered => call.answer(),
             Event::Answered => call.play(BEEP),
             Event::PlaybackEnded => call.echo(),
             Event::Failed(ending) => return Flow::Done(ending),
-            Event::Bridged => {}
+            Event::Bridged | Event::Redirected { .. } => {}
         }
         Flow::Stay
     }

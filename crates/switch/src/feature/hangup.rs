@@ -20,7 +20,7 @@ impl Hangup {
 }
 
 impl Feature for Hangup {
-    fn step(&mut self, _now: Instant, _event: Event, _call: &mut Verbs) -> Flow {
+    fn step(&mut self, _now: Instant, _event: Event, _call: &mut Verbs<'_>) -> Flow {
         Flow::Done(Ending::Dialplan(self.cause))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use domain::{Action, TenantId};
+use domain::{Action, Tenant};
 use media::Fact;
 use sip::header::Replaces;
 use sip::{ContactPolicy, DialogId, Event, Flow, Method, Reply, Request, Response, ServerId};
@@ -148,18 +148,12 @@ impl Shard {
 
     /// Where a number leads, or why the call cannot be taken.
     fn route(&self, identity: &Identity, number: Option<&str>) -> Result<VecDeque<Action>, Ending> {
-        let tenant: TenantId = identity.tenant;
-        if self.draining {
-            return Err(Ending::Draining);
-        }
-        if self.calls.len() >= limits::MAX_CALLS {
-            return Err(Ending::Overloaded);
-        }
-        let routes = self.admittance.tenant(tenant).ok_or(Ending::UnknownNumber)?;
+        let routes = self.admittance.tenant(identity.tenant).ok_or(Ending::UnknownNumber)?;
         let snapshot = routes.snapshot();
-        let most = usize::try_from(snapshot.tenant.max_concurrent_calls).unwrap_or(usize::MAX);
-        if self.calls.running(tenant) >= most {
-            return Err(Ending::TooManyCalls);
+        if number.is_some_and(|number| snapshot.is_emergency(number)) {
+            self.room_for_emergency()?;
+        } else {
+            self.room_for(&snapshot.tenant)?;
         }
         let caller = snapshot.extensions.get(&identity.extension).ok_or(Ending::UnknownNumber)?;
         match routes.route(&caller.context, number.ok_or(Ending::UnknownNumber)?) {
@@ -167,6 +161,25 @@ impl Shard {
             Route::Extension(number) => Ok(VecDeque::from([Action::Dial(Some(number))])),
             Route::Unknown => Err(Ending::UnknownNumber),
         }
+    }
+
+    /// Whether a call may begin.
+    fn room_for(&self, tenant: &Tenant) -> Result<(), Ending> {
+        if self.draining {
+            return Err(Ending::Draining);
+        }
+        if self.calls.len() >= limits::MAX_CALLS {
+            return Err(Ending::Overloaded);
+        }
+        let most = usize::try_from(tenant.max_concurrent_calls).unwrap_or(usize::MAX);
+        if self.calls.running(tenant.id) >= most { Err(Ending::TooManyCalls) } else { Ok(()) }
+    }
+
+    /// Whether an emergency call may begin: neither the tenant's limit nor a switch that is about to stop is in its way, and of
+    /// the calls a shard can have some are kept for it.
+    fn room_for_emergency(&self) -> Result<(), Ending> {
+        let most = limits::MAX_CALLS + limits::EMERGENCY_CALLS;
+        if self.calls.len() >= most { Err(Ending::Overloaded) } else { Ok(()) }
     }
 
     /// A request outside of any dialog that is no call.

@@ -30,6 +30,7 @@ impl Shard {
             registrar: &self.registrar,
             qualify: &self.qualify,
             settings: &self.settings,
+            lines: self.calls.lines(),
             ids: &mut self.ids,
             effects: &mut effects,
         };

@@ -9,8 +9,9 @@ use sip::{ClientId, DialogId, ServerId};
 
 use crate::admit::Identity;
 use crate::call::effect::RequestKey;
-use crate::call::{Call, CallKey, CallView, Standing};
+use crate::call::{Call, CallKey, CallView, Parties, Standing};
 use crate::limits;
+use crate::shard::lines::Lines;
 
 /// One call, and what the endpoint holds on its behalf.
 struct Entry {
@@ -25,6 +26,8 @@ struct Entry {
     deadline: Option<Instant>,
     /// What the call was counted as after its last step.
     counted: Standing,
+    /// The extensions that took part in it after its last step.
+    parties: Parties,
 }
 
 /// What the endpoint holds for one call.
@@ -44,6 +47,7 @@ pub(super) struct Calls {
     requests: HashMap<ClientId, (CallKey, RequestKey)>,
     deadlines: BTreeSet<(Instant, CallKey)>,
     running: HashMap<TenantId, usize>,
+    lines: Lines,
     media_sessions: usize,
     next: u64,
 }
@@ -57,6 +61,7 @@ impl Calls {
             requests: HashMap::new(),
             deadlines: BTreeSet::new(),
             running: HashMap::new(),
+            lines: Lines::default(),
             media_sessions: 0,
             next: u64::from(shard) << 56,
         }
@@ -78,6 +83,7 @@ impl Calls {
             requests: Vec::new(),
             deadline: None,
             counted: Standing::default(),
+            parties: Parties::default(),
         };
         self.calls.insert(key, entry);
         self.own_dialog(key, dialog);
@@ -101,6 +107,9 @@ impl Calls {
         }
         self.media_sessions =
             (self.media_sessions + usize::from(counted.media)).saturating_sub(usize::from(before.media));
+        let parties = call.parties();
+        let before = std::mem::replace(&mut entry.parties, parties);
+        self.lines.change(key, &before, &parties);
         let deadline = call.poll_timeout();
         if entry.deadline != deadline {
             if let Some(old) = std::mem::replace(&mut entry.deadline, deadline) {
@@ -243,6 +252,11 @@ impl Calls {
             clients: entry.requests.iter().map(|(_, client)| *client).collect(),
             dialogs: entry.dialogs.clone(),
         })
+    }
+
+    /// Which extension takes part in which call.
+    pub(super) fn lines(&self) -> &Lines {
+        &self.lines
     }
 
     pub(super) fn tenant(&self, key: CallKey) -> Option<TenantId> {

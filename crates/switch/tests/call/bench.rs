@@ -231,6 +231,15 @@ impl Bench {
             .collect()
     }
 
+    /// What the events of a kind say, in order.
+    pub(crate) fn details(&self, kind: CallEventKind) -> Vec<&str> {
+        let events = self.journal.iter().filter_map(|entry| match entry {
+            JournalEntry::Event(row) if row.kind == kind => row.detail.as_deref(),
+            _ => None,
+        });
+        events.collect()
+    }
+
     /// The plans given to the worker, in order.
     pub(crate) fn plans(&self) -> Vec<&media::Plan> {
         self.media

@@ -264,6 +264,7 @@ pub(crate) struct Talk {
 }
 
 pub(crate) const ALICE: u8 = 11;
+pub(crate) const CAROL: u8 = 13;
 pub(crate) const BOB: u8 = 12;
 
 /// 1001 calls 1002, who answers.

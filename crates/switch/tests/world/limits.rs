@@ -129,3 +129,61 @@ fn a_hundred_calls_at_once() {
     }
     world.finish();
 }
+
+/// A tenant in which 112 leads to the phone of 1004.
+fn with_emergency() -> TenantBuilder {
+    let to = domain::Action::Dial(Some("1004".to_owned()));
+    TenantBuilder::new("alpha").with_row("112", 1, to).with_most_calls(1)
+}
+
+#[test]
+fn an_emergency_call_passes_every_limit() {
+    let mut world = office(WorldConfig::new(80, Weather::CALM), with_emergency());
+    world.phone("1001").dials("1002");
+    world.seconds(2);
+    world.phone("1003").dials("1002");
+    world.seconds(1);
+    assert_eq!(world.code("1003"), Some(503), "the tenant has its one call");
+    world.phone("1003").dials("112");
+    world.seconds(2);
+    assert_eq!((world.stage("1003"), world.stage("1001")), (Stage::Talking, Stage::Talking));
+    world.phone("1003").hangs_up();
+    world.phone("1001").hangs_up();
+    world.seconds(1);
+    // Not to be disturbed is who calls, and the switch is about to stop.
+    world.drain();
+    world.phone("1002").dials("1001");
+    world.seconds(1);
+    assert_eq!(world.code("1002"), Some(503));
+    world.phone("1002").dials("112");
+    world.seconds(2);
+    assert_eq!(world.stage("1002"), Stage::Talking);
+    world.phone("1002").hangs_up();
+    world.seconds(1);
+    let events: Vec<_> = world
+        .journal
+        .iter()
+        .filter_map(|entry| match entry {
+            domain::JournalEntry::Event(event) if event.kind == domain::CallEventKind::Emergency => {
+                event.detail.as_deref()
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(events, ["112 dialled by 1003", "112 dialled by 1002"]);
+    world.finish();
+}
+
+#[test]
+fn an_emergency_number_without_a_way_out_ends_as_routing_says() {
+    let mut world = office(WorldConfig::new(81, Weather::CALM), TenantBuilder::new("alpha").with_most_calls(0));
+    world.phone("1001").dials("112");
+    world.seconds(1);
+    assert_eq!(world.code("1001"), Some(404), "not 503: no limit was in the way");
+    world.phone("1001").dials("911");
+    world.seconds(1);
+    assert_eq!(world.code("1001"), Some(503), "not on this tenant's list");
+    let room = TenantBuilder::new("alpha").with_extensions(FOUR).next_revision();
+    world.add_tenant(room);
+    world.finish();
+}
