@@ -38,9 +38,13 @@ pub enum Error {
 }
 
 impl Error {
+    /// A message beyond [`crate::limits::MESSAGE_BYTES`].
+    pub(crate) const TOO_LONG: Error = Error::Violation { header: "message", why: "too long" };
+
     /// The status with which a request that shows this error is refused (RFC 3261 §21).
     pub fn status(&self) -> u16 {
         match self {
+            Error::Violation { header: "message", why: "too long" } => 513,
             Error::Malformed { .. } | Error::Violation { .. } => 400,
             Error::Unsupported { what: "SIP version" } => 505,
             Error::Unsupported { .. } => 501,

@@ -31,6 +31,7 @@ pub mod digest;
 pub mod endpoint;
 pub mod error;
 pub mod flow;
+pub mod framing;
 pub mod glance;
 pub mod header;
 pub mod limits;
@@ -38,6 +39,7 @@ pub mod message;
 pub mod method;
 pub mod package;
 mod scan;
+pub mod stun;
 pub mod transaction;
 pub mod uri;
 

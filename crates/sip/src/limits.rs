@@ -3,6 +3,9 @@
 /// Longest message in bytes, headers and body together: the largest UDP datagram.
 pub const MESSAGE_BYTES: usize = 65_535;
 
+/// Longest start line and header section on a stream, in bytes. Until it is complete nobody knows who sends it.
+pub const STREAM_HEAD_BYTES: usize = 32_768;
+
 /// Most header lines in one message; folded continuations count with the line they continue.
 pub const HEADER_LINES: usize = 256;
 

@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 pub(crate) use headers::Field;
 pub use headers::Headers;
+pub(crate) use parse::BodyLength;
 
 use crate::error::Error;
 use crate::header::{CSeq, NameAddr, Via};
@@ -31,6 +32,16 @@ impl Message {
     /// ends with the datagram (RFC 3261 §18.3). A body shorter than Content-Length fails a response and marks a request.
     pub fn parse_datagram(bytes: Bytes) -> Result<Message, Error> {
         parse::datagram(bytes)
+    }
+
+    /// What a head, up to and with its empty line, says of the body.
+    pub(crate) fn body_length(head: &[u8]) -> BodyLength {
+        parse::body_length(head)
+    }
+
+    /// Reads a request of which only the head can be found, and marks it with `fault`.
+    pub(crate) fn parse_head(bytes: Bytes, fault: Error) -> Result<Message, Error> {
+        parse::head(bytes, fault)
     }
 
     /// The header fields.

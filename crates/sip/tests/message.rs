@@ -6,5 +6,6 @@ mod message {
     mod framing;
     mod headers;
     mod properties;
+    mod stream;
     mod uri;
 }

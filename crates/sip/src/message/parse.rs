@@ -17,7 +17,7 @@ const BAD_LINE: &str = "header";
 
 pub(super) fn datagram(bytes: Bytes) -> Result<Message, Error> {
     if bytes.len() > limits::MESSAGE_BYTES {
-        return Err(Error::Violation { header: "message", why: "too long" });
+        return Err(Error::TOO_LONG);
     }
     // Line ends before the start line are keep-alives and are passed over (RFC 3261 §7.5).
     let start = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(bytes.len());
@@ -30,6 +30,48 @@ pub(super) fn datagram(bytes: Bytes) -> Result<Message, Error> {
     }
     let is_response = bytes.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"SIP/"));
     if is_response { response(bytes, line) } else { request(bytes, line) }
+}
+
+/// A request of which only the head was understood. A response with this fault is an error.
+pub(super) fn head(bytes: Bytes, fault: Error) -> Result<Message, Error> {
+    match datagram(bytes)? {
+        Message::Request(mut request) => {
+            request.fault = Some(fault);
+            Ok(Message::Request(request))
+        }
+        Message::Response(_) => Err(fault),
+    }
+}
+
+/// What the head of a message says of the body behind it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum BodyLength {
+    /// Nothing.
+    Missing,
+    /// No number, or several that differ.
+    Unreadable,
+    /// So many bytes.
+    Bytes(usize),
+}
+
+/// Reads Content-Length out of a head, which ends with its empty line.
+pub(super) fn body_length(head: &[u8]) -> BodyLength {
+    let mut length = BodyLength::Missing;
+    let mut at = 0;
+    while let Some(line) = line_at(head, at).filter(|line| line.start < line.end) {
+        let (line, folded) = with_continuations(head, line);
+        at = line.next;
+        let Some(field) = field(head, line, folded).filter(|field| field.id == Name::ContentLength.id()) else {
+            continue;
+        };
+        let value = &head[field.value_start as usize..field.value_end as usize];
+        length = match (scan::number(value, u64::from(u32::MAX)).map(|found| found as usize), length) {
+            (Some(found), BodyLength::Missing) => BodyLength::Bytes(found),
+            (Some(found), BodyLength::Bytes(other)) if found == other => length,
+            _ => return BodyLength::Unreadable,
+        };
+    }
+    length
 }
 
 /// One line without its end, and where the next one begins.
