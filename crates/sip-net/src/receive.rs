@@ -109,6 +109,13 @@ fn take(socket: &Socket, datagram: &[u8], about: &RecvMeta, at: Instant, sink: &
         trace!(remote = %about.addr, "datagram to no address of ours");
         return;
     };
+    if sip::stun::is_stun(datagram) {
+        socket.counting.keep_alives.one();
+        if let Some(answer) = sip::stun::answer(datagram, flow.remote) {
+            let _ = socket.send(flow.local, flow.remote, &answer);
+        }
+        return;
+    }
     let handled = catch_unwind(AssertUnwindSafe(|| {
         let message = match sip::Message::parse_datagram(Bytes::copy_from_slice(datagram)) {
             Ok(message) => message,
@@ -151,7 +158,7 @@ fn flow(socket: &Socket, about: &RecvMeta) -> Option<sip::Flow> {
 
 /// The scope stays, since a link-local peer cannot be reached without it; the flow label goes, since
 /// two datagrams of one peer must have equal flows.
-fn without_flow_label(address: SocketAddr) -> SocketAddr {
+pub(crate) fn without_flow_label(address: SocketAddr) -> SocketAddr {
     match address {
         SocketAddr::V4(_) => address,
         SocketAddr::V6(v6) => SocketAddrV6::new(*v6.ip(), v6.port(), 0, v6.scope_id()).into(),

@@ -11,8 +11,10 @@ use crate::limits;
 
 /// A socket could not be opened where the configuration wants it.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot open UDP {address}: {source}")]
+#[error("cannot open {transport} {address}: {source}")]
 pub struct BindError {
+    /// The transport that should have been there.
+    pub transport: sip::Transport,
     /// The address that was asked for.
     pub address: SocketAddr,
     /// What the system said.
@@ -47,7 +49,7 @@ pub fn bind(addresses: &[SocketAddr]) -> Result<UdpSockets, BindError> {
         } else {
             Err(io::Error::new(io::ErrorKind::QuotaExceeded, format!("more than {} sockets", limits::MAX_SOCKETS)))
         };
-        opened.map_err(|source| BindError { address: *address, source })
+        opened.map_err(|source| BindError { transport: sip::Transport::Udp, address: *address, source })
     };
     let sockets = addresses.iter().enumerate().map(open).collect::<Result<_, _>>()?;
     Ok(UdpSockets { sockets })
