@@ -45,8 +45,18 @@ pub struct Status {
     pub pid: u32,
     /// Version of the program.
     pub version: String,
-    /// SIP addresses.
+    /// SIP addresses, UDP.
     pub sip_udp: Vec<String>,
+    /// SIP addresses, TCP.
+    pub sip_tcp: Vec<String>,
+    /// SIP addresses, TLS.
+    pub sip_tls: Vec<String>,
+    /// SIP addresses, WebSocket.
+    pub sip_ws: Vec<String>,
+    /// SIP addresses, WebSocket inside TLS.
+    pub sip_wss: Vec<String>,
+    /// TCP, TLS, WS and WSS connections.
+    pub connections: usize,
     /// URL of the database, with the password masked.
     pub database: String,
     /// Registered phones.

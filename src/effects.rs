@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::JournalEntry;
 use media_net::Worker;
-use sip_net::UdpTransport;
+use sip_net::Transports;
 use store::{Journal, RegistrationWriter};
 use switch::{Input, Output};
 
@@ -13,7 +13,7 @@ use crate::switchboard::{Effects, Mailbox};
 /// The doors a shard's decisions leave through.
 pub struct Doors {
     /// SIP.
-    pub transport: UdpTransport,
+    pub transport: Transports,
     /// Media.
     pub worker: Arc<Worker>,
     /// Call records, legs and events.
@@ -27,12 +27,7 @@ pub struct Doors {
 impl Effects for Doors {
     fn perform(&mut self, output: Output) {
         match output {
-            Output::Transmit(transmit) => {
-                if let Err(error) = self.transport.send(&transmit) {
-                    tracing::debug!(%error, "a SIP message could not be sent");
-                    self.mailbox.post(Input::SipFailed { flow: transmit.flow });
-                }
-            }
+            Output::Transmit(transmit) => self.transport.send(transmit),
             Output::Media(command) => self.command(command),
             Output::Leg { .. } => {}
             Output::Journal(entry) => {

@@ -14,5 +14,6 @@ pub mod logging;
 pub mod questions;
 pub mod serve;
 pub mod settings;
+pub mod sockets;
 pub mod switchboard;
 pub mod welcome;

@@ -15,8 +15,8 @@ use crate::switchboard::Mailbox;
 
 /// What does not change while the server runs.
 pub struct Known {
-    /// SIP addresses.
-    pub listening: Vec<SocketAddr>,
+    /// The SIP transports.
+    pub transport: sip_net::Transports,
     /// Which database, in words.
     pub database: String,
     /// For the names of tenants.
@@ -33,10 +33,17 @@ pub fn answer(known: &Known, mailbox: &Mailbox, question: Question) -> Result<se
     match question {
         Question::Status => {
             let counts = mailbox.ask(switch::Shard::counts).ok_or_else(no_answer)?;
+            let listening = known.transport.addresses();
+            let text = |addresses: &[SocketAddr]| addresses.iter().map(SocketAddr::to_string).collect();
             Ok(serde_json::to_value(Status {
                 pid: std::process::id(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
-                sip_udp: known.listening.iter().map(SocketAddr::to_string).collect(),
+                sip_udp: text(&listening.udp),
+                sip_tcp: text(&listening.tcp),
+                sip_tls: text(&listening.tls),
+                sip_ws: text(&listening.ws),
+                sip_wss: text(&listening.wss),
+                connections: known.transport.connections(),
                 database: known.database.clone(),
                 registrations: counts.bindings,
                 calls: counts.calls,

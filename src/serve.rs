@@ -1,7 +1,7 @@
 //! `yakyak serve`: everything is opened in order, runs, and is closed in the opposite order.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ use crate::effects::Doors;
 use crate::exit::Refusal;
 use crate::settings::Settings;
 use crate::switchboard::{Mailbox, Switchboard, Unopened};
-use crate::{logging, questions, welcome};
+use crate::{logging, questions, sockets, welcome};
 
 /// How long queues may take to empty into the database at the end; what is left stays in the journal.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -41,6 +41,7 @@ const DRAIN_POLL: Duration = Duration::from_millis(100);
 /// Something is in the way: one line with the key and the remedy.
 pub fn run(settings: Settings, json: bool) -> Result<()> {
     let began = Instant::now();
+    sip_net::install_crypto_provider();
     logging::start(&settings.server.log)?;
     let data_dir = &settings.server.data_dir;
     std::fs::create_dir_all(data_dir).map_err(|error| {
@@ -51,9 +52,7 @@ pub fn run(settings: Settings, json: bool) -> Result<()> {
     }
     let _lock = DirectoryLock::acquire(data_dir, "yakyak", &format!("YakYak, process {}", std::process::id()))
         .map_err(|error| Refusal::new(error.to_string()))?;
-    let sockets = sip_net::bind(&addresses(&settings)).map_err(|error| {
-        Refusal::new(format!("[sip] udp: {error}; stop what uses it, or listen elsewhere with YAKYAK_SIP__UDP"))
-    })?;
+    let sockets = sockets::bind(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .on_thread_start(step_back)
@@ -76,18 +75,10 @@ fn step_back() {
     let _ = rustix::process::nice(DATABASE_NICENESS);
 }
 
-/// Where to listen. A machine without IPv6 does without its wildcard address, which the defaults name.
-fn addresses(settings: &Settings) -> Vec<SocketAddr> {
-    let has_v6 = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
-    let udp = &settings.sip.udp;
-    let served = |address: &SocketAddr| has_v6 || udp.len() == 1 || address.ip() != IpAddr::V6(Ipv6Addr::UNSPECIFIED);
-    udp.iter().copied().filter(served).collect()
-}
-
 /// Everything that runs.
 struct House {
     switchboard: Switchboard,
-    transport: sip_net::UdpTransport,
+    transport: sip_net::Transports,
     worker: Arc<Worker>,
     journal: Arc<Journal>,
     writer: Writer,
@@ -97,7 +88,7 @@ struct House {
 }
 
 impl House {
-    fn open(settings: &Settings, session: &Session, sockets: sip_net::UdpSockets, runtime: &Runtime) -> Result<Self> {
+    fn open(settings: &Settings, session: &Session, sockets: sip_net::Sockets, runtime: &Runtime) -> Result<Self> {
         let store = session.store().clone();
         let data_dir = &settings.server.data_dir;
         let demo = runtime.block_on(store.seed_demo())?;
@@ -113,11 +104,11 @@ impl House {
         let mailbox = unopened.mailbox.clone();
         let worker = Arc::new(start_worker(settings, mailbox.clone())?);
         load(&store, &mailbox, runtime)?;
-        let listening = sockets.local_addresses();
-        let sink = mailbox.clone();
-        let transport = sip_net::start(sockets, move |received: sip_net::Received| {
-            sink.offer_sip(Input::Sip { flow: received.flow, message: received.message })
-        })?;
+        let certificate = sockets::certificate(settings, &sockets.addresses())?;
+        if let Some(certificate) = &certificate {
+            tokio::spawn(sockets::follow_certificate(Arc::clone(certificate)));
+        }
+        let transport = sockets::start(settings, sockets, certificate, mailbox.clone())?;
         let doors = Doors {
             transport: transport.clone(),
             worker: Arc::clone(&worker),
@@ -125,10 +116,15 @@ impl House {
             registrations: Arc::clone(&registrations),
             mailbox: mailbox.clone(),
         };
+        let for_questions = transport.clone();
         let switchboard = unopened.open(shard_config(settings)?, doors)?;
         let database = session.described(data_dir);
-        let known =
-            questions::Known { listening, database: database.clone(), store, runtime: runtime.handle().clone() };
+        let known = questions::Known {
+            transport: for_questions,
+            database: database.clone(),
+            store,
+            runtime: runtime.handle().clone(),
+        };
         control::listen(data_dir, move |question| questions::answer(&known, &mailbox, question))?;
         Ok(Self { switchboard, transport, worker, journal, writer, registrations, demo, database })
     }
@@ -151,6 +147,7 @@ impl House {
         });
         self.transport.shutdown();
         self.switchboard.stop();
+        self.transport.close();
         self.worker.shutdown();
         runtime.block_on(async {
             self.journal.sync().await;
@@ -292,7 +289,7 @@ fn announce(settings: &Settings, house: &House, began: Instant, json: bool) -> R
     use std::io::Write as _;
 
     let ready_ms = began.elapsed().as_millis();
-    let listening = house.transport.local_addresses();
+    let listening = house.transport.addresses();
     let mut out = std::io::stdout().lock();
     if json {
         let ready = ready_line(house, &listening, &settings.server.data_dir, ready_ms);
@@ -302,20 +299,26 @@ fn announce(settings: &Settings, house: &House, began: Instant, json: bool) -> R
     if let Some((tenant, logins)) = &house.demo {
         writeln!(out, "{}", welcome::first_start(settings, &listening, &tenant.domain, logins))?;
     }
-    let addresses: Vec<String> = listening.iter().map(SocketAddr::to_string).collect();
+    let served = sip::Transport::ALL.iter().filter(|transport| !listening.of(**transport).is_empty());
+    let served: Vec<String> = served
+        .map(|transport| {
+            let addresses: Vec<String> = listening.of(*transport).iter().map(SocketAddr::to_string).collect();
+            format!("{transport} on {}", addresses.join(" and "))
+        })
+        .collect();
     writeln!(
         out,
-        "YakYak {} is ready after {:.1} s: SIP over UDP on {}, database: {}. Ctrl-C stops it.",
+        "YakYak {} is ready after {:.1} s: SIP over {}; database: {}. Ctrl-C stops it.",
         env!("CARGO_PKG_VERSION"),
         f64::from(u32::try_from(ready_ms).unwrap_or(u32::MAX)) / 1000.0,
-        addresses.join(" and "),
+        served.join(", "),
         house.database
     )?;
     out.flush()?;
     Ok(())
 }
 
-fn ready_line(house: &House, listening: &[SocketAddr], data_dir: &Path, ready_ms: u128) -> serde_json::Value {
+fn ready_line(house: &House, listening: &sip_net::Addresses, data_dir: &Path, ready_ms: u128) -> serde_json::Value {
     let logins: Vec<_> = house
         .demo
         .iter()
@@ -324,7 +327,11 @@ fn ready_line(house: &House, listening: &[SocketAddr], data_dir: &Path, ready_ms
         .collect();
     serde_json::json!({
         "ready_ms": ready_ms,
-        "sip_udp": listening,
+        "sip_udp": listening.udp,
+        "sip_tcp": listening.tcp,
+        "sip_tls": listening.tls,
+        "sip_ws": listening.ws,
+        "sip_wss": listening.wss,
         "database": house.database,
         "data_dir": data_dir,
         "first_start": logins,

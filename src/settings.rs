@@ -21,6 +21,8 @@ pub struct Settings {
     pub server: Server,
     /// `[sip]`
     pub sip: Sip,
+    /// `[tls]`
+    pub tls: Tls,
     /// `[rtp]`
     pub rtp: Rtp,
     /// `[database]`
@@ -44,9 +46,27 @@ pub struct Server {
 /// `[sip]`
 #[derive(Clone, Debug, Deserialize)]
 pub struct Sip {
-    /// Listening addresses.
+    /// Listening addresses for UDP.
     #[serde(deserialize_with = "addresses")]
     pub udp: Vec<SocketAddr>,
+    /// Listening addresses for TCP.
+    #[serde(deserialize_with = "addresses")]
+    pub tcp: Vec<SocketAddr>,
+    /// Listening addresses for TLS.
+    #[serde(deserialize_with = "addresses")]
+    pub tls: Vec<SocketAddr>,
+    /// Listening addresses for WebSockets.
+    #[serde(deserialize_with = "addresses")]
+    pub ws: Vec<SocketAddr>,
+    /// Listening addresses for WebSockets inside TLS.
+    #[serde(deserialize_with = "addresses")]
+    pub wss: Vec<SocketAddr>,
+    /// Connections in all.
+    pub max_connections: usize,
+    /// Connections of one address.
+    pub max_connections_per_address: usize,
+    /// Silence that ends a connection.
+    pub connection_idle_s: u64,
     /// Address named in Via and Contact.
     #[serde(deserialize_with = "optional_address")]
     pub advertised_address: Option<IpAddr>,
@@ -60,6 +80,15 @@ pub struct Sip {
     pub max_bindings_per_extension: usize,
     /// How often phones behind NAT and in browsers are asked whether they are there.
     pub qualify_every_s: u64,
+}
+
+/// `[tls]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Tls {
+    /// PEM file with the chain; empty for one of our own making.
+    pub certificate: PathBuf,
+    /// PEM file with its key.
+    pub private_key: PathBuf,
 }
 
 /// `[rtp]`
@@ -170,7 +199,19 @@ impl Settings {
         if self.sip.udp.is_empty() {
             return Err(Refusal::new("[sip] udp is empty: name at least one \"address:port\" to listen on"));
         }
+        let tls = &self.tls;
+        if tls.certificate.as_os_str().is_empty() != tls.private_key.as_os_str().is_empty() {
+            return Err(Refusal::new(
+                "[tls] certificate and private_key belong together: name both files, or neither for a certificate of our own",
+            ));
+        }
         let sip = &self.sip;
+        if sip.max_connections == 0 || sip.max_connections_per_address == 0 || sip.connection_idle_s == 0 {
+            return Err(Refusal::new(
+                "[sip] max_connections, max_connections_per_address and connection_idle_s must be at least 1; an empty list of \
+                 addresses switches a transport off",
+            ));
+        }
         if !(sip.min_expires_s <= sip.default_expires_s && sip.default_expires_s <= sip.max_expires_s) {
             return Err(Refusal::new("[sip] needs min_expires_s ≤ default_expires_s ≤ max_expires_s"));
         }
@@ -250,6 +291,7 @@ fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SocketAdd
         Many(Vec<String>),
     }
     let texts = match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::One(text) if text.trim().is_empty() => Vec::new(),
         OneOrMany::One(text) => text.split(',').map(|part| part.trim().to_owned()).collect(),
         OneOrMany::Many(texts) => texts,
     };
@@ -258,7 +300,7 @@ fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SocketAdd
         .map(|text| {
             text.parse().map_err(|_| {
                 serde::de::Error::custom(format!(
-                    "[sip] udp: {text:?} is not an address with a port, such as 0.0.0.0:5060 or [::]:5060"
+                    "{text:?} is not an address with a port, such as 0.0.0.0:5060 or [::]:5060"
                 ))
             })
         })
@@ -308,6 +350,14 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_list_switches_a_transport_off() {
+        let settings = with(&[("YAKYAK_SIP__WS", "")]).unwrap();
+        assert!(settings.sip.ws.is_empty());
+        assert_eq!((settings.sip.tcp.len(), settings.sip.tls.len(), settings.sip.wss.len()), (2, 2, 2));
+        assert!(with_file("[sip]\ntcp = []").unwrap().sip.tcp.is_empty());
+    }
+
+    #[test]
     fn numbers_and_the_database_url_come_from_the_environment() {
         let settings = with(&[
             ("YAKYAK_RTP__PORT_RANGE_START", "30000"),
@@ -328,6 +378,9 @@ mod tests {
             ("sip = 3", "sip is a section"),
             ("[sip]\nudp = [\"5060\"]", "\"5060\" is not an address with a port"),
             ("[sip]\nudp = []", "[sip] udp is empty"),
+            ("[sip]\nwss = [\"8089\"]", "sip.wss"),
+            ("[sip]\nmax_connections = 0", "max_connections"),
+            ("[tls]\ncertificate = \"/etc/yakyak.pem\"", "private_key"),
             ("[rtp]\nport_range_start = \"many\"", "rtp.port_range_start"),
             ("[rtp]\nport_range_start = 70000", "rtp.port_range_start"),
             ("[rtp]\nport_range_start = 20000\nport_range_end = 20001", "port_range_end"),

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
+use sip::Transport;
+use sip_net::Addresses;
 use store::Login;
 
 use crate::settings::Settings;
@@ -12,8 +14,8 @@ const SOMEWHERE: &str = "192.0.2.1:9";
 
 /// The text after the first start on an empty database.
 #[must_use]
-pub fn first_start(settings: &Settings, listening: &[SocketAddr], domain: &str, logins: &[Login]) -> String {
-    let server = server_address(settings, listening);
+pub fn first_start(settings: &Settings, listening: &Addresses, domain: &str, logins: &[Login]) -> String {
+    let server = server_address(settings, &listening.udp);
     let rtp = &settings.rtp;
     let mut text = String::from("\nTwo extensions are ready. Type this into two phones:\n");
     for login in logins {
@@ -33,8 +35,17 @@ pub fn first_start(settings: &Settings, listening: &[SocketAddr], domain: &str, 
             password = login.password
         );
     }
-    let ports: Vec<String> =
-        listening.iter().map(|address| format!("UDP {} on {}", address.port(), address.ip())).collect();
+    let others: Vec<String> = Transport::ALL[1..].iter().filter_map(|transport| other(*transport, listening)).collect();
+    if !others.is_empty() {
+        let _ = write!(text, "\nPhones may also come over {}.", others.join(", "));
+    }
+    if !(listening.tls.is_empty() && listening.wss.is_empty()) && settings.tls.certificate.as_os_str().is_empty() {
+        text.push_str(
+            "\nThe certificate is signed by itself: a phone must be told to accept it, and a browser opens the address with \
+             https:// once.",
+        );
+    }
+    let ports: Vec<String> = Transport::ALL.iter().flat_map(|transport| doors(*transport, listening)).collect();
     let _ = write!(
         text,
         "\nThen dial *43 from either: it beeps and sends back what it hears. From one phone dial the other's number to\n\
@@ -46,6 +57,18 @@ pub fn first_start(settings: &Settings, listening: &[SocketAddr], domain: &str, 
         rtp.port_range_end,
     );
     text
+}
+
+/// One more way to reach us, with its port.
+fn other(transport: Transport, listening: &Addresses) -> Option<String> {
+    let port = listening.of(transport).first()?.port();
+    Some(format!("{transport} (port {port})"))
+}
+
+/// What a firewall must let through for a transport.
+fn doors(transport: Transport, listening: &Addresses) -> impl Iterator<Item = String> {
+    let protocol = if transport == Transport::Udp { "UDP" } else { "TCP" };
+    listening.of(transport).iter().map(move |address| format!("{protocol} {} on {}", address.port(), address.ip()))
 }
 
 /// What a phone should be told to talk to.
@@ -63,7 +86,7 @@ fn server_address(settings: &Settings, listening: &[SocketAddr]) -> String {
 }
 
 /// The address of the interface that the default route uses.
-fn facing_the_world() -> Option<IpAddr> {
+pub(crate) fn facing_the_world() -> Option<IpAddr> {
     let route = || {
         let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
         socket.connect(SOMEWHERE).ok()?;

@@ -4,6 +4,8 @@
 mod server;
 #[path = "e2e/sipp.rs"]
 mod sipp;
+#[path = "e2e/wire.rs"]
+mod wire;
 
 #[path = "e2e/baresip.rs"]
 mod baresip;
@@ -17,3 +19,5 @@ mod faults;
 mod garbage;
 #[path = "e2e/tenants.rs"]
 mod tenants;
+#[path = "e2e/transports.rs"]
+mod transports;

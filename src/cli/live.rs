@@ -52,16 +52,26 @@ pub(super) fn status(settings: &Settings, json: bool) -> Result<()> {
 
 /// The lines that say what runs already.
 pub(crate) fn running(status: &Status, settings: &Settings) -> String {
+    let transports = [
+        ("UDP", &status.sip_udp),
+        ("TCP", &status.sip_tcp),
+        ("TLS", &status.sip_tls),
+        ("WS", &status.sip_ws),
+        ("WSS", &status.sip_wss),
+    ];
+    let served = transports.iter().filter(|(_, addresses)| !addresses.is_empty());
+    let served: String =
+        served.map(|(name, addresses)| format!("\n  SIP over {name:<4} {}", addresses.join(", "))).collect();
     format!(
-        "YakYak {} runs here, process {}, data in {}\n  SIP over UDP  {}\n  database      {}\n  now           {} \
-         registered, {} calls",
+        "YakYak {} runs here, process {}, data in {}{served}\n  database      {}\n  now           {} registered, {} \
+         calls, {} connections",
         status.version,
         status.pid,
         settings.server.data_dir.display(),
-        status.sip_udp.join(", "),
         status.database,
         status.registrations,
         status.calls,
+        status.connections,
     )
 }
 

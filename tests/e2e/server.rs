@@ -58,6 +58,13 @@ impl Server {
         self.logins.iter().find(|login| login.username == number).unwrap().clone()
     }
 
+    /// Where it listens for a transport, over IPv4 or IPv6. UDP over IPv6 must be asked for in the environment.
+    pub(crate) fn address(&self, transport: sip::Transport, v6: bool) -> SocketAddr {
+        let listed = &self.ready[format!("sip_{}", transport.as_str().to_ascii_lowercase())];
+        let addresses = listed.as_array().unwrap().iter().map(|text| text.as_str().unwrap().parse().unwrap());
+        addresses.into_iter().find(|address: &SocketAddr| address.is_ipv6() == v6).unwrap()
+    }
+
     pub(crate) fn data_dir(&self) -> &Path {
         self.directory.path()
     }
@@ -201,6 +208,10 @@ fn launch(data_dir: &Path, sip: &str, environment: &Vec<(String, String)>) -> (C
         .args(["serve", "--json", "--data-dir"])
         .arg(data_dir)
         .env("YAKYAK_SIP__UDP", sip)
+        .env("YAKYAK_SIP__TCP", "127.0.0.1:0,[::1]:0")
+        .env("YAKYAK_SIP__TLS", "127.0.0.1:0,[::1]:0")
+        .env("YAKYAK_SIP__WS", "127.0.0.1:0,[::1]:0")
+        .env("YAKYAK_SIP__WSS", "127.0.0.1:0,[::1]:0")
         .env("YAKYAK_SERVER__LOG", "debug")
         .env("YAKYAK_SERVER__DRAIN_TIMEOUT_S", "1")
         .env("YAKYAK_RTP__PORT_RANGE_START", "20000")

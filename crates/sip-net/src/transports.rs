@@ -8,12 +8,12 @@ use sip::{Transmit, Transport};
 
 use crate::counters::Counters;
 use crate::event::{Event, Sink};
+use crate::limits;
 use crate::receive::Received;
 use crate::socket::{self, BindError, UdpSockets};
 use crate::stream::listener::Bound;
 use crate::stream::{StreamConfig, Streams};
 use crate::transport::{self, UdpTransport};
-use crate::limits;
 
 /// Where to listen, or where it is listened, transport by transport.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,7 +63,10 @@ impl Sockets {
                 let bound = if streams.len() < limits::MAX_SOCKETS {
                     Bound::bind(transport, *address)
                 } else {
-                    Err(io::Error::new(io::ErrorKind::QuotaExceeded, format!("more than {} sockets", limits::MAX_SOCKETS)))
+                    Err(io::Error::new(
+                        io::ErrorKind::QuotaExceeded,
+                        format!("more than {} sockets", limits::MAX_SOCKETS),
+                    ))
                 };
                 streams.push(bound.map_err(|source| BindError { transport, address: *address, source })?);
             }

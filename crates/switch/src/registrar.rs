@@ -150,6 +150,13 @@ impl Registrar {
         }
     }
 
+    /// Ends the bindings whose phones were reached over a connection that is no more (RFC 5626 §5.3).
+    pub fn flow_closed(&mut self, flow: &Flow) {
+        for slot in self.table.all_on_flow(flow) {
+            self.remove(slot);
+        }
+    }
+
     /// Ends the bindings of extensions that the tenant no longer has or has disabled.
     pub fn retain(&mut self, snapshot: &TenantSnapshot) {
         for slot in self.table.of_tenant(snapshot.tenant.id) {

@@ -92,6 +92,11 @@ pub enum Input {
         /// The flow.
         flow: Flow,
     },
+    /// A connection has ended; over its flow nothing comes or goes any more.
+    FlowClosed {
+        /// The flow.
+        flow: Flow,
+    },
     /// News from a media worker.
     Media(media::Fact),
     /// A tenant as it is now.
@@ -198,7 +203,17 @@ impl Shard {
                 let mut gate = Doorkeeper { guard: self.admittance.gate(&self.registrar), calls: &self.calls };
                 self.endpoint.handle_message(now, flow, message, &mut gate);
             }
-            Input::SipFailed { flow } => self.endpoint.handle_transport_error(now, flow),
+            Input::SipFailed { flow } => {
+                self.endpoint.handle_transport_error(now, flow);
+                // A datagram that could not be sent says nothing of the next; where a connection is missing, it stays missing.
+                if flow.transport.is_reliable() {
+                    self.registrar.flow_closed(&flow);
+                }
+            }
+            Input::FlowClosed { flow } => {
+                self.endpoint.handle_transport_error(now, flow);
+                self.registrar.flow_closed(&flow);
+            }
             Input::Media(fact) => self.media(now, fact),
             Input::Snapshot(snapshot) => {
                 self.registrar.retain(&snapshot);

@@ -76,7 +76,14 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(io: Io, codec: Codec, outbox: Arc<Outbox>, place: Place, flow: Flow, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(
+        io: Io,
+        codec: Codec,
+        outbox: Arc<Outbox>,
+        place: Place,
+        flow: Flow,
+        shared: Arc<Shared>,
+    ) -> Self {
         let now = Instant::now();
         let until = now + shared.config.first_message_time;
         Self {

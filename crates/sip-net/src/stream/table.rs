@@ -140,7 +140,8 @@ impl Place {
         if alias == self.flow || alias.remote.ip() != self.flow.remote.ip() || inner.aliases.contains_key(&alias) {
             return;
         }
-        if let Some(entry) = inner.flows.get_mut(&self.flow).filter(|entry| entry.id == self.id && entry.alias.is_none())
+        if let Some(entry) =
+            inner.flows.get_mut(&self.flow).filter(|entry| entry.id == self.id && entry.alias.is_none())
         {
             entry.alias = Some(alias);
             inner.aliases.insert(alias, self.flow);

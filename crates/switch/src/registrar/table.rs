@@ -91,14 +91,23 @@ impl Table {
 
     /// A binding of the flow, if all bindings of the flow belong to one tenant.
     pub(super) fn on_flow(&self, flow: &Flow) -> Option<&Binding> {
-        let least = (*flow, TenantId(Uuid::nil()), Slot(0));
-        let most = (*flow, TenantId(Uuid::max()), Slot(u32::MAX));
-        let mut range = self.flows.range(least..=most);
+        let mut range = self.flow(flow);
         let (_, tenant, slot) = range.next()?;
         match range.next_back() {
             Some((_, last, _)) if last != tenant => None,
             _ => self.get(*slot),
         }
+    }
+
+    /// Every binding of the flow.
+    pub(super) fn all_on_flow(&self, flow: &Flow) -> Vec<Slot> {
+        self.flow(flow).map(|(_, _, slot)| *slot).collect()
+    }
+
+    fn flow(&self, flow: &Flow) -> std::collections::btree_set::Range<'_, (Flow, TenantId, Slot)> {
+        let least = (*flow, TenantId(Uuid::nil()), Slot(0));
+        let most = (*flow, TenantId(Uuid::max()), Slot(u32::MAX));
+        self.flows.range(least..=most)
     }
 
     pub(super) fn of_tenant(&self, tenant: TenantId) -> Vec<Slot> {
