@@ -34,6 +34,7 @@ pub(crate) const MALFORMED_BURST: f64 = 500.0;
 pub(crate) const MALFORMED_PER_S: f64 = 20.0;
 /// See [`MALFORMED_BURST`].
 pub(crate) const MALFORMED_PER_REPORT: f64 = 100.0;
+
 /// Connections that wait in the kernel until they are accepted.
 pub(crate) const BACKLOG: i32 = 1_024;
 
