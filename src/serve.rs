@@ -13,7 +13,7 @@ use media_net::{Worker, WorkerConfig};
 use rand_core::{OsRng, TryRngCore as _};
 use sip::EndpointConfig;
 use store::{Change, DirectoryLock, Journal, Listener, RegistrationWriter, Store, Writer};
-use switch::{Input, ShardConfig};
+use switch::{Input, SessionTerms, ShardConfig};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -219,6 +219,7 @@ fn shard_config(settings: &Settings) -> Result<ShardConfig> {
         default_expires: sip.default_expires_s,
         min_expires: sip.min_expires_s,
         max_expires: sip.max_expires_s,
+        session: SessionTerms { expires_s: sip.session_expires_s, min_se_s: sip.min_se_s },
         max_bindings_per_extension: sip.max_bindings_per_extension,
         qualify_every: Duration::from_secs(sip.qualify_every_s),
         ..ShardConfig::new(endpoint, (Instant::now(), Timestamp::now()), secret()?)

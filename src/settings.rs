@@ -76,6 +76,10 @@ pub struct Sip {
     pub min_expires_s: u32,
     /// Most registration time.
     pub max_expires_s: u32,
+    /// Session interval; 0 for none.
+    pub session_expires_s: u32,
+    /// Least session interval.
+    pub min_se_s: u32,
     /// Phones per extension.
     pub max_bindings_per_extension: usize,
     /// How often phones behind NAT and in browsers are asked whether they are there.
@@ -214,6 +218,9 @@ impl Settings {
         }
         if !(sip.min_expires_s <= sip.default_expires_s && sip.default_expires_s <= sip.max_expires_s) {
             return Err(Refusal::new("[sip] needs min_expires_s ≤ default_expires_s ≤ max_expires_s"));
+        }
+        if sip.min_se_s < 90 || (1..sip.min_se_s).contains(&sip.session_expires_s) {
+            return Err(Refusal::new("[sip] needs 90 ≤ min_se_s ≤ session_expires_s, or session_expires_s = 0"));
         }
         let database = &self.database;
         if database.max_connections == 0 || database.min_connections > database.max_connections {

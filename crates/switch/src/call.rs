@@ -19,11 +19,14 @@ pub(crate) mod identity;
 mod info;
 mod leg;
 mod record;
+mod refresh;
 mod reinvite;
 mod ringing;
+pub(crate) mod session_timer;
 mod setup;
 mod teardown;
 pub(crate) mod transfer;
+mod update;
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -171,8 +174,12 @@ impl Call {
             Stage::Opening(opening) => Some(opening.give_up_at),
             Stage::Ringing(ringing) => Some(ringing.give_up_at),
             Stage::Ending(closing) => Some(closing.give_up_at),
-            Stage::Bridged(bridged) => bridged.exchange.as_ref().and_then(Exchange::give_up_at),
-            Stage::Idle | Stage::Alone(_) | Stage::Over => None,
+            Stage::Bridged(bridged) => {
+                let change = bridged.exchange.as_ref().and_then(Exchange::give_up_at);
+                change.into_iter().chain(self.timers_timeout()).min()
+            }
+            Stage::Alone(_) => self.timers_timeout(),
+            Stage::Idle | Stage::Over => None,
         }
     }
 

@@ -27,5 +27,6 @@ pub mod shard;
 pub mod verdict;
 
 pub use call::CallView;
+pub use call::session_timer::SessionTerms;
 pub use qualify::Reach;
 pub use shard::{Counts, Input, Output, Shard, ShardConfig};

@@ -32,6 +32,12 @@ pub const REFER_SUBSCRIPTION_S: u32 = 300;
 /// How long one side may think about a change of the session before it is taken back.
 pub const REINVITE: Duration = Duration::from_secs(60);
 
+/// The same for a change by UPDATE, whose sender gives up after 32 s (RFC 3311 §5.2).
+pub const UPDATE: Duration = Duration::from_secs(24);
+
+/// The longest session interval, in seconds; a peer that wants a longer one gets this (RFC 4028).
+pub const MAX_SESSION_S: u32 = 86_400;
+
 /// Wait before a refresh that could not be sent, or was refused without a reason that helps, is tried again.
 pub const REFRESH_AGAIN: Duration = Duration::from_secs(10);
 

@@ -23,6 +23,7 @@ use sip::{Admission, Endpoint, EndpointConfig, Flow, Gate, Message, Reply, Reque
 
 use crate::admit::{Admittance, Guard, Identity};
 use crate::call::effect::{Ids, Settings};
+use crate::call::session_timer::SessionTerms;
 use crate::call::{CallKey, CallView, Input as CallInput};
 use crate::clock::WallClock;
 use crate::guard::{GuardConfig, Notice, Order};
@@ -39,6 +40,8 @@ pub struct ShardConfig {
     pub rtp_advertised: Option<IpAddr>,
     /// How long phones ring when the tenant says nothing.
     pub no_answer_timeout: Duration,
+    /// Session timers (RFC 4028).
+    pub session: SessionTerms,
     /// Lifetime of a binding whose REGISTER names none, in seconds.
     pub default_expires: u32,
     /// Shortest lifetime of a binding, in seconds (423 below).
@@ -65,6 +68,7 @@ impl ShardConfig {
             endpoint,
             rtp_advertised: None,
             no_answer_timeout: Duration::from_secs(30),
+            session: SessionTerms::default(),
             default_expires: 3_600,
             min_expires: 60,
             max_expires: 86_400,
@@ -176,7 +180,11 @@ impl Shard {
         let mut random = ChaCha8Rng::from_seed(config.seed);
         let shard = config.endpoint.shard;
         Self {
-            settings: Settings { rtp_advertised: config.rtp_advertised, no_answer_timeout: config.no_answer_timeout },
+            settings: Settings {
+                rtp_advertised: config.rtp_advertised,
+                no_answer_timeout: config.no_answer_timeout,
+                session: config.session,
+            },
             clock: WallClock::new(now, timestamp),
             endpoint: Endpoint::new(config.endpoint),
             admittance: Admittance::new(now, seed(&mut random)).guarded_as(config.guard),

@@ -35,6 +35,8 @@ mod qualify;
 mod registrar;
 #[path = "world/tenants.rs"]
 mod tenants;
+#[path = "world/timers.rs"]
+mod timers;
 #[path = "world/vanish.rs"]
 mod vanish;
 #[path = "world/weather.rs"]

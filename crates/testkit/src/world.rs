@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use domain::{JournalEntry, RegistrationChange, TenantStatus};
 use sip::{EndpointConfig, Flow, Message, Transport};
-use switch::{Input, Output, Shard, ShardConfig};
+use switch::{Input, Output, SessionTerms, Shard, ShardConfig};
 
 use crate::clock::Clock;
 use crate::network::{Datagram, Network, Weather};
@@ -61,6 +61,8 @@ pub struct WorldConfig {
     pub silence_after: Duration,
     /// How often phones behind NAT are asked whether they are there; zero: never.
     pub qualify_every: Duration,
+    /// Session timers of the switch.
+    pub session: SessionTerms,
 }
 
 impl WorldConfig {
@@ -68,7 +70,8 @@ impl WorldConfig {
     #[must_use]
     pub fn new(seed: u64, weather: Weather) -> WorldConfig {
         let (silence_after, qualify_every) = (Duration::from_secs(20), Duration::ZERO);
-        WorldConfig { seed, weather, port_pairs: 600, silence_after, qualify_every }
+        let session = SessionTerms::default();
+        WorldConfig { seed, weather, port_pairs: 600, silence_after, qualify_every, session }
     }
 }
 
@@ -114,7 +117,7 @@ impl World {
         secret[..8].copy_from_slice(&config.seed.to_le_bytes());
         let endpoint = EndpointConfig::new(secret, "YakYak");
         let shard = ShardConfig::new(endpoint, (clock.now(), clock.wall()), secret);
-        let shard = Shard::new(ShardConfig { qualify_every: config.qualify_every, ..shard });
+        let shard = Shard::new(ShardConfig { qualify_every: config.qualify_every, session: config.session, ..shard });
         World {
             network: Network::new(config.seed, config.weather.clone()),
             worker: Worker::new(config.seed, FIRST_RTP_PORT, config.port_pairs, config.silence_after),

@@ -47,6 +47,7 @@ impl Call {
         match request.method() {
             Method::Refer => self.refer(cx, side, server, request),
             Method::Invite => self.reinvite(cx, side, server, request),
+            Method::Update => self.update(cx, side, server, request),
             Method::Bye => self.bye(cx, side, server),
             Method::Info | Method::Message => self.said(cx, side, server, request),
             method => cx.respond(server, answer::in_dialog(method)),
@@ -93,7 +94,7 @@ impl Call {
         dialog: Option<DialogId>,
         response: &Response,
     ) {
-        if self.passed_response(cx, request, response.code()) {
+        if self.passed_response(cx, request, response.code()) || self.refresh_response(cx, request, response) {
             return;
         }
         match &self.stage {
@@ -106,7 +107,7 @@ impl Call {
 
     /// No answer to a request of ours.
     pub(super) fn failed(&mut self, cx: &mut Context<'_>, request: RequestKey, why: Failure) {
-        if self.passed_failed(cx, request, why) {
+        if self.passed_failed(cx, request, why) || self.refresh_failed(cx, request) {
             return;
         }
         match &self.stage {
@@ -129,6 +130,7 @@ impl Call {
         let negotiation = &mut self.caller.end.negotiation;
         if response.code() < 300 {
             cx.effects.push(Effect::Ack { dialog: self.caller.end.dialog });
+            self.caller.end.timer.accepted(cx.now, cx.settings.session, response);
             if negotiation.remote_answer(&response.body()).is_err() {
                 return self.end(cx, Ending::NoCommonCodec);
             }

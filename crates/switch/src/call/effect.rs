@@ -13,6 +13,7 @@ use sip::header::Reason;
 use sip::{DialogId, Method, Name, OutgoingRequest, Reply, ServerId};
 use uuid::Uuid;
 
+use super::session_timer::SessionTerms;
 use crate::qualify::Qualify;
 use crate::registrar::Registrar;
 use crate::routing::Routes;
@@ -107,6 +108,8 @@ pub(crate) struct Settings {
     pub(crate) rtp_advertised: Option<std::net::IpAddr>,
     /// How long phones ring when the tenant says nothing.
     pub(crate) no_answer_timeout: std::time::Duration,
+    /// Session timers.
+    pub(crate) session: SessionTerms,
 }
 
 /// The seeded source of identities.

@@ -3,12 +3,14 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use bytes::Bytes;
 use domain::CallLeg;
 use media::{Leg, MediaAddress, Negotiation};
 use sip::header::NameAddr;
-use sip::{DialogId, Flow, ServerId, Uri};
+use sip::{DialogId, Flow, Name, ServerId, Uri};
 
 use super::effect::RequestKey;
+use super::session_timer::SessionTimer;
 use crate::feature::forward::Chain;
 use crate::limits;
 use crate::registrar::Binding;
@@ -24,6 +26,8 @@ pub(super) struct End {
     pub(super) negotiation: Negotiation,
     /// Which pair of the session's ports faces it. Who takes somebody's place takes over its ports.
     pub(super) ports: Leg,
+    /// How long its session lasts without a sign of it.
+    pub(super) timer: SessionTimer,
 }
 
 /// The side that called, or that stayed when the one who called was transferred away.
@@ -94,14 +98,16 @@ pub(super) struct Order {
 pub(super) struct Branch {
     /// Its INVITE.
     pub(super) request: RequestKey,
-    /// The way to it.
-    pub(super) flow: Flow,
+    /// Where it is.
+    pub(super) target: Target,
+    /// What its INVITE says of those who sent the call to it.
+    pub(super) forwarding: Vec<(Name, Bytes)>,
     /// What it and we have told each other about media.
     pub(super) negotiation: Negotiation,
     /// Its row of the history.
     pub(super) leg: CallLeg,
-    /// Number of its extension.
-    pub(super) number: String,
+    /// How long its session will last without a sign of it.
+    pub(super) timer: SessionTimer,
     /// Its early dialogs: several when a proxy behind it forks.
     pub(super) dialogs: Vec<DialogId>,
 }

@@ -1,4 +1,4 @@
-//! Re-INVITE: hold, resume and every other change of a session, passed through to the other side (RFC 3261 §14, RFC 3264 §8).
+//! Re-INVITE, and UPDATE with an offer: hold, resume and every other change of a session, passed through to the other side (RFC 3261 §14, RFC 3264 §8).
 //!
 //! One change travels at a time; whoever comes meanwhile gets 491 and tries again. A refused change leaves both sides as they
 //! were. A re-INVITE without a description is answered with our own offer of the session as it stands, and its ACK brings the
@@ -9,14 +9,15 @@ use std::time::Instant;
 use bytes::Bytes;
 use domain::CallEventKind;
 use media::{Command, Plan, Reach, plan};
-use sip::{DialogId, Failure, Method, Reply, Request, Response, ServerId};
+use sip::{DialogId, Failure, Reply, Request, Response, ServerId};
 
 use super::answered::{Alone, Bridged};
 use super::effect::{Context, Effect, RequestKey, sdp};
 use super::leg::{Caller, CallerState, End};
+use super::refresh::accepted;
+use super::session_timer::{Asked, Proposal};
 use super::{Call, Side, Stage};
 use crate::limits;
-use crate::shard::answer::ok;
 use crate::verdict::Ending;
 
 /// Not acceptable here: a change that cannot be made, whatever the reason.
@@ -31,9 +32,9 @@ const SERVER_TIMEOUT: u16 = 504;
 /// A change on its way.
 pub(super) enum Exchange {
     /// One side's offer went to the other, whose answer is awaited.
-    Passing { from: Side, server: ServerId, request: RequestKey, was_held: bool, give_up_at: Instant },
+    Passing { from: Side, server: ServerId, request: RequestKey, by: Asked, was_held: bool, give_up_at: Instant },
     /// The sender withdrew its offer; the other side may or may not have taken it.
-    Withdrawn { from: Side, request: RequestKey },
+    Withdrawn { from: Side, request: RequestKey, by: Asked },
     /// The other side had taken a withdrawn offer and is being brought back.
     Restoring { from: Side, request: RequestKey, give_up_at: Instant },
     /// A side was sent our offer; its ACK brings the answer.
@@ -47,10 +48,18 @@ impl Exchange {
     pub(super) fn request(&self) -> Option<(RequestKey, Side)> {
         match self {
             Self::Passing { request, from, .. }
-            | Self::Withdrawn { request, from }
+            | Self::Withdrawn { request, from, .. }
             | Self::Restoring { request, from, .. }
             | Self::Turning { request, from, .. } => Some((*request, *from)),
             Self::Offered { .. } => None,
+        }
+    }
+
+    /// How the request that is out was sent.
+    fn method(&self) -> Asked {
+        match self {
+            Self::Passing { by, .. } | Self::Withdrawn { by, .. } => *by,
+            Self::Restoring { .. } | Self::Turning { .. } | Self::Offered { .. } => Asked::Invite,
         }
     }
 
@@ -85,12 +94,18 @@ impl Side {
 impl Call {
     /// A side wants to change the session.
     pub(super) fn reinvite(&mut self, cx: &mut Context<'_>, side: Side, server: ServerId, request: &Request) {
+        let proposal = match Proposal::of(request.headers(), cx.settings.session) {
+            Ok(proposal) => proposal,
+            Err(too_small) => return cx.respond(server, too_small.reply()),
+        };
+        if let Some(end) = self.end_of(side) {
+            end.timer.invited(proposal, request.headers());
+        }
         let body = request.body();
         let done = match &self.stage {
-            Stage::Bridged(bridged) if bridged.exchange.is_some() => Err(REQUEST_PENDING),
+            Stage::Bridged(_) | Stage::Alone(_) if self.is_changing() => Err(REQUEST_PENDING),
             Stage::Bridged(_) if body.is_empty() => self.offer_again(cx, side, server),
-            Stage::Bridged(_) => self.pass_on(cx, side, server, &body),
-            Stage::Alone(Alone { offered: true, .. } | Alone { request: Some(_), .. }) => Err(REQUEST_PENDING),
+            Stage::Bridged(_) => self.pass_on(cx, side, server, &body, Asked::Invite),
             Stage::Alone(_) => self.change_alone(cx, server, &body),
             Stage::Idle | Stage::Opening(_) | Stage::Ringing(_) | Stage::Ending(_) | Stage::Over => {
                 Err(REQUEST_PENDING)
@@ -102,7 +117,14 @@ impl Call {
     }
 
     /// Sends a side's offer to the other one.
-    fn pass_on(&mut self, cx: &mut Context<'_>, from: Side, server: ServerId, body: &Bytes) -> Result<(), u16> {
+    pub(super) fn pass_on(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: Side,
+        server: ServerId,
+        body: &Bytes,
+        asked: Asked,
+    ) -> Result<(), u16> {
         let request = self.request_key();
         let Stage::Bridged(bridged) = &mut self.stage else { return Err(NOT_ACCEPTABLE) };
         let (sender, other) = ends(&mut self.caller, bridged, from);
@@ -115,9 +137,16 @@ impl Call {
                 sender.negotiation.rollback();
                 refusal.code
             })?;
-        cx.effects.push(invite(request, other.dialog, offer));
+        // RFC 3311 §5.1: a change that may take a person's consent goes by INVITE; who sends UPDATE wants an answer at once.
+        let by = if other.timer.takes_update() { asked } else { Asked::Invite };
+        let change = change(cx, request, other, offer, by);
+        cx.effects.push(change);
+        let patience = match asked {
+            Asked::Invite => limits::REINVITE,
+            Asked::Update => limits::UPDATE,
+        };
         bridged.exchange =
-            Some(Exchange::Passing { from, server, request, was_held, give_up_at: cx.now + limits::REINVITE });
+            Some(Exchange::Passing { from, server, request, by, was_held, give_up_at: cx.now + patience });
         Ok(())
     }
 
@@ -129,18 +158,20 @@ impl Call {
             self.media.address(asking.ports, &asking.flow, cx.settings.rtp_advertised).ok_or(NOT_ACCEPTABLE)?;
         let offer = plan::offer(&other.negotiation, &mut asking.negotiation, address, Reach::Single)
             .map_err(|refusal| refusal.code)?;
-        cx.respond(server, ok(sdp(offer)));
+        let reply = accepted(cx, asking, sdp(offer));
+        cx.respond(server, reply);
         bridged.exchange = Some(Exchange::Offered { side });
         Ok(())
     }
 
     /// The caller changes a session that ends here.
-    fn change_alone(&mut self, cx: &mut Context<'_>, server: ServerId, body: &Bytes) -> Result<(), u16> {
+    pub(super) fn change_alone(&mut self, cx: &mut Context<'_>, server: ServerId, body: &Bytes) -> Result<(), u16> {
         let address = self.address(cx).ok_or(NOT_ACCEPTABLE)?;
         let negotiation = &mut self.caller.end.negotiation;
         if body.is_empty() {
             let offer = plan::propose(negotiation, address).map_err(|refusal| refusal.code)?;
-            cx.respond(server, ok(sdp(offer)));
+            let reply = accepted(cx, &mut self.caller.end, sdp(offer));
+            cx.respond(server, reply);
             self.stage = Stage::Alone(Alone { offered: true, request: None });
             return Ok(());
         }
@@ -151,7 +182,8 @@ impl Call {
             refusal.code
         })?;
         self.apply(cx, plan.from_leg(self.caller.end.ports));
-        cx.respond(server, ok(sdp(answer)));
+        let reply = accepted(cx, &mut self.caller.end, sdp(answer));
+        cx.respond(server, reply);
         self.note_hold(cx, Side::Caller, was_held);
         Ok(())
     }
@@ -171,7 +203,10 @@ impl Call {
         let (_, other) = ends(&mut self.caller, bridged, from);
         match code {
             200..=299 => {
-                cx.effects.push(Effect::Ack { dialog: other.dialog });
+                if exchange.method() == Asked::Invite {
+                    cx.effects.push(Effect::Ack { dialog: other.dialog });
+                }
+                other.timer.accepted(cx.now, cx.settings.session, response);
                 if other.negotiation.remote_answer(&response.body()).is_ok() {
                     self.changed(cx, exchange);
                 } else {
@@ -185,7 +220,41 @@ impl Call {
                 bridged.exchange = Some(exchange);
                 self.end(cx, Ending::PeerVanished);
             }
+            422 if other.timer.raise(response) => self.pass_again(cx, exchange),
+            405 | 501 if exchange.method() == Asked::Update => {
+                other.timer.forget_update();
+                self.pass_again(cx, exchange);
+            }
             _ => self.unchanged(cx, &exchange, code),
+        }
+    }
+
+    /// The same change once more: with a longer session interval (RFC 4028 §7.3), or by INVITE where UPDATE is not known.
+    fn pass_again(&mut self, cx: &mut Context<'_>, exchange: Exchange) {
+        let again = self.request_key();
+        let Stage::Bridged(bridged) = &mut self.stage else { return };
+        let mut exchange = exchange;
+        let by = exchange.method();
+        if let Exchange::Passing { from, by, .. } = &mut exchange
+            && !ends(&mut self.caller, bridged, *from).1.timer.takes_update()
+        {
+            *by = Asked::Invite;
+        }
+        match &mut exchange {
+            Exchange::Passing { from, request, .. }
+            | Exchange::Restoring { from, request, .. }
+            | Exchange::Turning { from, request, .. } => {
+                let (_, other) = ends(&mut self.caller, bridged, *from);
+                if let Some(offer) = other.negotiation.local_body() {
+                    let by = if other.timer.takes_update() { by } else { Asked::Invite };
+                    let change = change(cx, again, other, offer, by);
+                    cx.effects.push(change);
+                    *request = again;
+                    bridged.exchange = Some(exchange);
+                }
+            }
+            // Nobody wants it any more.
+            Exchange::Withdrawn { .. } | Exchange::Offered { .. } => self.unchanged(cx, &exchange, NOT_ACCEPTABLE),
         }
     }
 
@@ -202,8 +271,9 @@ impl Call {
                     return self.end(cx, Ending::NoCommonCodec);
                 };
                 let plan = plan.from_leg(sender.ports);
+                let reply = accepted(cx, sender, sdp(answer));
                 self.apply(cx, plan);
-                cx.respond(server, ok(sdp(answer)));
+                cx.respond(server, reply);
                 self.note_hold(cx, from, was_held);
             }
             Exchange::Withdrawn { from, .. } => self.restore(cx, from),
@@ -220,8 +290,8 @@ impl Call {
         other.negotiation.rollback();
         if let Exchange::Passing { server, .. } = exchange {
             sender.negotiation.rollback();
-            // A challenge or a redirection is meant for us, not for the one who asked.
-            let code = if matches!(code, 300..=399 | 401 | 407) { NOT_ACCEPTABLE } else { code };
+            // A challenge, a redirection or a word about our own interval is meant for us, not for the one who asked.
+            let code = if matches!(code, 300..=399 | 401 | 407 | 422) { NOT_ACCEPTABLE } else { code };
             cx.respond(*server, Reply::new(code));
         }
         if let Exchange::Turning { from, again, .. } = exchange {
@@ -257,18 +327,20 @@ impl Call {
     /// Takes back a change that the other side has not answered.
     fn withdraw_change(&mut self, cx: &mut Context<'_>) {
         let Stage::Bridged(bridged) = &mut self.stage else { return };
-        let Some((request, from)) = bridged.exchange.as_ref().and_then(Exchange::request) else { return };
+        let Some(exchange) = &bridged.exchange else { return };
+        let (Some((request, from)), by) = (exchange.request(), exchange.method()) else { return };
         cx.effects.push(Effect::Cancel { request, reason: None });
         let (sender, _) = ends(&mut self.caller, bridged, from);
         sender.negotiation.rollback();
-        bridged.exchange = Some(Exchange::Withdrawn { from, request });
+        bridged.exchange = Some(Exchange::Withdrawn { from, request, by });
     }
 
     /// The other side has said that it thinks about a change, and nothing since (it has no Timer B then).
     pub(super) fn reinvite_timeout(&mut self, cx: &mut Context<'_>) {
         let Stage::Bridged(bridged) = &self.stage else { return };
-        match bridged.exchange {
-            Some(Exchange::Passing { server, .. }) => {
+        let due = |exchange: &&Exchange| exchange.give_up_at().is_some_and(|at| at <= cx.now);
+        match bridged.exchange.as_ref().filter(due) {
+            Some(&Exchange::Passing { server, .. }) => {
                 cx.respond(server, Reply::new(SERVER_TIMEOUT));
                 self.withdraw_change(cx);
             }
@@ -286,7 +358,8 @@ impl Call {
             return;
         };
         if let Ok(offer) = plan::offer(&sender.negotiation, &mut other.negotiation, address, Reach::Single) {
-            cx.effects.push(invite(request, other.dialog, offer));
+            let invite = invite(cx, request, other, offer);
+            cx.effects.push(invite);
             bridged.exchange = Some(Exchange::Restoring { from, request, give_up_at: cx.now + limits::REINVITE });
         }
     }
@@ -358,6 +431,12 @@ impl Call {
 }
 
 /// A re-INVITE of ours.
-pub(super) fn invite(request: RequestKey, dialog: DialogId, offer: Bytes) -> Effect {
-    Effect::InDialog { request, dialog, method: Method::Invite, headers: Vec::new(), body: sdp(offer) }
+pub(super) fn invite(cx: &Context<'_>, request: RequestKey, to: &End, offer: Bytes) -> Effect {
+    change(cx, request, to, offer, Asked::Invite)
+}
+
+/// An offer of ours inside a dialog.
+fn change(cx: &Context<'_>, request: RequestKey, to: &End, offer: Bytes, by: Asked) -> Effect {
+    let headers = to.timer.headers(cx.settings.session);
+    Effect::InDialog { request, dialog: to.dialog, method: by.method(), headers, body: sdp(offer) }
 }

@@ -14,12 +14,13 @@ use super::forwarded::{forwarding_headers, redirection};
 use super::identity::identity_headers;
 use super::leg::{Branch, Callee, Caller, CallerState, End, Media, Order, Target, anonymous, opposite};
 use super::record::{description, text, write_leg};
+use super::refresh::accepted;
 use super::reinvite::Exchange;
+use super::session_timer::SessionTimer;
 use super::setup::is_late;
 use super::{Call, Side, Stage};
 use crate::feature::Event;
 use crate::feature::forward::Chain;
-use crate::shard::answer::ok;
 use crate::verdict::Ending;
 
 /// What a withdrawn INVITE is answered with (RFC 3261 §15.1.2).
@@ -70,7 +71,7 @@ impl Call {
         Ok(())
     }
 
-    /// Calls one phone. Only what is named here goes to it: nothing of the caller's own headers travels on.
+    /// Calls one phone.
     fn branch(&mut self, cx: &mut Context<'_>, target: Target, reach: Reach, chain: &Chain) -> Result<Branch, Ending> {
         let ports = opposite(self.caller.end.ports);
         let address = self.media.address(ports, &target.flow, cx.settings.rtp_advertised);
@@ -89,23 +90,39 @@ impl Call {
         leg.remote_ip = Some(target.flow.remote.ip());
         leg.sip_call_id = cx.ids.call_id();
         self.record.row_mut().callee_ip = leg.remote_ip;
-        let caller = &self.caller;
-        let dialed = self.dialed();
-        let outgoing = OutgoingRequest {
-            method: Method::Invite,
-            uri: target.uri,
-            flow: target.flow,
-            from: caller.shown.clone(),
-            to: NameAddr::new(Uri::sip(dialed, &caller.domain, None)),
-            call_id: Some(Bytes::from(leg.sip_call_id.clone())),
-            headers: [identity_headers(&caller.shown), forwarding_headers(chain, &caller.domain)].concat(),
-            body: sdp(offer),
-            max_forwards: caller.max_forwards.saturating_sub(1),
-            route: target.path,
-        };
+        let forwarding = forwarding_headers(chain, &self.caller.domain);
         let request = self.request_key();
-        cx.effects.push(Effect::Invite { request, outgoing: Box::new(outgoing) });
-        Ok(Branch { request, flow: target.flow, negotiation, leg, number: target.number, dialogs: Vec::new() })
+        let branch = Branch {
+            request,
+            target,
+            forwarding,
+            negotiation,
+            leg,
+            timer: SessionTimer::of_callee(),
+            dialogs: Vec::new(),
+        };
+        let effect = invite(&self.caller, self.dialed(), cx, &branch, offer);
+        cx.effects.push(effect);
+        Ok(branch)
+    }
+
+    /// A phone finds our session interval too small: it is called once more, with a longer one (RFC 4028 §7.3).
+    fn call_again(&mut self, cx: &mut Context<'_>, request: RequestKey, response: &Response) -> bool {
+        let again = self.request_key();
+        let Stage::Ringing(ringing) = &mut self.stage else { return false };
+        let Some(branch) = ringing.branches.iter_mut().find(|branch| branch.request == request) else { return false };
+        let Some(offer) = branch.negotiation.local_body().filter(|_| branch.timer.raise(response)) else {
+            return false;
+        };
+        cx.effects.push(Effect::Release { request });
+        branch.request = again;
+        branch.leg.sip_call_id = cx.ids.call_id();
+        branch.dialogs.clear();
+        let dialed = self.transfer.as_ref().map(|transfer| transfer.number.as_str());
+        let dialed = dialed.or(self.record.row().dialed_number.as_deref());
+        let effect = invite(&self.caller, dialed, cx, branch, offer);
+        cx.effects.push(effect);
+        true
     }
 
     /// An answer of a phone that is being called.
@@ -127,9 +144,10 @@ impl Call {
         match (response.code(), dialog) {
             (180..=183, _) => self.provisional(cx, request, dialog, response),
             (100..=199, _) => {}
-            (200..=299, Some(dialog)) => self.chosen(cx, request, dialog, &response.body()),
+            (200..=299, Some(dialog)) => self.chosen(cx, request, dialog, response),
             (200..=299, None) => self.refused(cx, request, Some(response.code()), Ending::SystemError),
             (300..=399, _) => self.redirected(cx, request, response),
+            (422, _) if self.call_again(cx, request, response) => {}
             (code, _) => self.refused(cx, request, Some(code), Ending::Refused(code)),
         }
     }
@@ -195,10 +213,10 @@ impl Call {
     }
 
     /// The first 200: this phone has the call, the others stop ringing.
-    fn chosen(&mut self, cx: &mut Context<'_>, request: RequestKey, dialog: DialogId, body: &Bytes) {
+    fn chosen(&mut self, cx: &mut Context<'_>, request: RequestKey, dialog: DialogId, response: &Response) {
         cx.effects.push(Effect::Ack { dialog });
-        match self.join(cx, request, dialog, body) {
-            Ok(described) => self.bridge(cx, request, dialog, body, described),
+        match self.join(cx, request, dialog, &response.body()) {
+            Ok(described) => self.bridge(cx, request, dialog, response, described),
             Err(ending) => {
                 cx.effects.push(Effect::Bye { dialog, reason: None });
                 self.refused(cx, request, Some(200), ending);
@@ -236,12 +254,12 @@ impl Call {
         cx: &mut Context<'_>,
         request: RequestKey,
         dialog: DialogId,
-        body: &Bytes,
+        response: &Response,
         described: Described,
     ) {
         let Stage::Ringing(mut ringing) = std::mem::replace(&mut self.stage, Stage::Idle) else { return };
         let Some(index) = ringing.branches.iter().position(|branch| branch.request == request) else { return };
-        let Branch { flow, negotiation, mut leg, number, .. } = ringing.branches.swap_remove(index);
+        let Branch { target, negotiation, mut leg, mut timer, .. } = ringing.branches.swap_remove(index);
         // From here on a further 200 of the same INVITE belongs to nobody, and is acknowledged and ended as such.
         cx.effects.push(Effect::Release { request });
         for other in ringing.branches {
@@ -251,12 +269,14 @@ impl Call {
         leg.sip_response_code = Some(200);
         let row = self.record.row_mut();
         row.callee_user_agent.clone_from(&leg.user_agent);
-        if !body.is_empty() {
-            row.callee_sdp = description(body);
+        if let Some(body) = description(&response.body()) {
+            row.callee_sdp = Some(body);
         }
+        timer.accepted(cx.now, cx.settings.session, response);
         let ports = opposite(self.caller.end.ports);
         let shown = self.called.clone().unwrap_or_else(anonymous);
-        let callee = Callee { end: End { dialog, flow, negotiation, ports }, leg, shown, number };
+        let Target { flow, number, .. } = target;
+        let callee = Callee { end: End { dialog, flow, negotiation, ports, timer }, leg, shown, number };
         self.connect(cx, callee, described);
     }
 
@@ -287,7 +307,8 @@ impl Call {
         if let Some(plan) = plan {
             self.apply(cx, plan);
         }
-        cx.respond(server, self.named(ok(sdp(answer))));
+        let reply = accepted(cx, &mut self.caller.end, sdp(answer));
+        cx.respond(server, self.named(reply));
         self.record.answered(cx);
     }
 
@@ -316,7 +337,7 @@ impl Call {
         let code = response.code();
         let Stage::Ringing(ringing) = &mut self.stage else { return };
         let Some(index) = ringing.branches.iter().position(|branch| branch.request == request) else { return };
-        let Some(to) = redirection(cx, &ringing.branches[index].flow, response) else {
+        let Some(to) = redirection(cx, &ringing.branches[index].target.flow, response) else {
             return self.refused(cx, request, Some(code), Ending::Refused(code));
         };
         let branch = ringing.branches.swap_remove(index);
@@ -371,6 +392,26 @@ fn describe(caller: &mut Caller, media: &Media, cx: &Context<'_>, called: &Negot
             .map(|(answer, plan)| Described { body: Some(answer), plan: Some(plan.from_leg(*ports)) })
     };
     described.map_err(|refusal| Ending::Offer(refusal.code))
+}
+
+/// The INVITE to a phone. Only what is named here goes to it: nothing of the caller's own headers travels on.
+fn invite(caller: &Caller, dialed: Option<&str>, cx: &Context<'_>, branch: &Branch, offer: Bytes) -> Effect {
+    let mut headers = identity_headers(&caller.shown);
+    headers.extend(branch.forwarding.iter().cloned());
+    headers.extend(branch.timer.headers(cx.settings.session));
+    let outgoing = OutgoingRequest {
+        method: Method::Invite,
+        uri: branch.target.uri.clone(),
+        flow: branch.target.flow,
+        from: caller.shown.clone(),
+        to: NameAddr::new(Uri::sip(dialed, &caller.domain, None)),
+        call_id: Some(Bytes::from(branch.leg.sip_call_id.clone())),
+        headers,
+        body: sdp(offer),
+        max_forwards: caller.max_forwards.saturating_sub(1),
+        route: branch.target.path.clone(),
+    };
+    Effect::Invite { request: branch.request, outgoing: Box::new(outgoing) }
 }
 
 /// Tells a phone to stop ringing. Should its 200 be on the way, the shard acknowledges and ends it.

@@ -13,6 +13,7 @@ use super::effect::Context;
 use super::info::Passing;
 use super::leg::{Caller, CallerState, End, Media, Order, Target};
 use super::record::{Record, description, text};
+use super::session_timer::SessionTimer;
 use super::{Call, CallKey, Stage};
 use crate::admit::Identity;
 use crate::feature::forward::Chain;
@@ -69,9 +70,10 @@ impl Call {
         let mut negotiation = Negotiation::new(cx.ids.number(), Some(setup.flow.remote.ip()));
         let body = setup.request.body();
         let offer = if body.is_empty() { Ok(()) } else { negotiation.remote_offer(&body) };
+        let timer = SessionTimer::of_invite(setup.request, cx.settings.session);
         let domain = domain_of(cx.snapshot());
         let caller = Caller {
-            end: End { dialog: setup.dialog, flow: setup.flow, negotiation, ports: media::Leg::CALLER },
+            end: End { dialog: setup.dialog, flow: setup.flow, negotiation, ports: media::Leg::CALLER, timer },
             state: CallerState::Invited { server: setup.server },
             leg,
             shown: shown(setup, extension, &domain),
@@ -284,7 +286,8 @@ impl Call {
         let offer = plan::propose(&mut self.caller.end.negotiation, address);
         let offer = offer.map_err(|refusal| Ending::Offer(refusal.code))?;
         let request = self.request_key();
-        cx.effects.push(super::reinvite::invite(request, self.caller.end.dialog, offer));
+        let invite = super::reinvite::invite(cx, request, &self.caller.end, offer);
+        cx.effects.push(invite);
         self.enter(cx, Stage::Alone(Alone { offered: false, request: Some(request) }));
         self.transfer_done(cx);
         self.advance(cx, Event::Answered);

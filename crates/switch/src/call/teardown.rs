@@ -116,8 +116,12 @@ impl Call {
                 let legs = std::mem::take(&mut closing.legs);
                 self.close(cx, legs, &[]);
             }
-            Stage::Bridged(_) => self.reinvite_timeout(cx),
-            Stage::Idle | Stage::Alone(_) | Stage::Over => {}
+            Stage::Bridged(_) => {
+                self.reinvite_timeout(cx);
+                self.timers_due(cx);
+            }
+            Stage::Alone(_) => self.timers_due(cx),
+            Stage::Idle | Stage::Over => {}
         }
     }
 

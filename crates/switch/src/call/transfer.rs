@@ -30,12 +30,14 @@ use super::effect::{Context, Effect, sdp};
 use super::identity::identity_headers;
 use super::leg::{Callee, Caller, CallerState, End, opposite};
 use super::record::{text, write_leg};
+use super::refresh::accepted;
 use super::reinvite::{Exchange, ends};
+use super::session_timer::SessionTimer;
 use super::setup::{self, Setup, is_late};
 use super::{Call, Side, Stage};
 use crate::limits;
 use crate::routing::{self, Route};
-use crate::shard::answer::{in_dialog, ok, refusal};
+use crate::shard::answer::{in_dialog, refusal};
 use crate::verdict::Ending;
 
 /// A blind transfer on its way.
@@ -92,7 +94,13 @@ impl Party {
             negotiation.remote_offer(&body).map_err(|refusal| refusal.code)?;
         }
         Ok(Self {
-            end: End { dialog: setup.dialog, flow: setup.flow, negotiation, ports: Leg::CALLER },
+            end: End {
+                dialog: setup.dialog,
+                flow: setup.flow,
+                negotiation,
+                ports: Leg::CALLER,
+                timer: SessionTimer::of_invite(setup.request, cx.settings.session),
+            },
             shown,
             number,
             server: Some(setup.server),
@@ -119,7 +127,7 @@ impl Call {
     /// A REFER of one side. One with Replaces never comes here.
     pub(super) fn refer(&mut self, cx: &mut Context<'_>, side: Side, server: ServerId, request: &Request) {
         let done = match &self.stage {
-            Stage::Bridged(bridged) if bridged.exchange.is_some() => Err(491),
+            Stage::Bridged(_) if self.is_changing() => Err(491),
             Stage::Bridged(_) => self.target_of(cx, side, request),
             Stage::Idle | Stage::Opening(_) | Stage::Ringing(_) | Stage::Alone(_) => Err(403),
             Stage::Ending(_) | Stage::Over => Err(481),
@@ -318,13 +326,13 @@ impl Call {
 
     /// Whether somebody may leave this call for another one: the two talk, and no change is on its way.
     pub(crate) fn may_part(&self, dialog: DialogId) -> bool {
-        matches!(&self.stage, Stage::Bridged(bridged) if bridged.exchange.is_none()) && self.side(dialog).is_some()
+        matches!(self.stage, Stage::Bridged(_)) && !self.is_changing() && self.side(dialog).is_some()
     }
 
     /// Whether somebody may take the place of who is behind a dialog.
     pub(crate) fn may_adopt(&self, dialog: DialogId) -> bool {
         match &self.stage {
-            Stage::Bridged(bridged) => bridged.exchange.is_none() && self.side(dialog).is_some(),
+            Stage::Bridged(_) => !self.is_changing() && self.side(dialog).is_some(),
             Stage::Ringing(ringing) => dialog == self.caller.end.dialog || ringing.rings(dialog),
             Stage::Idle | Stage::Opening(_) | Stage::Alone(_) | Stage::Ending(_) | Stage::Over => false,
         }
@@ -449,7 +457,8 @@ impl Call {
                 self.end(cx, Ending::Offer(refusal.code));
             }
             Ok((body, plan)) => {
-                cx.respond(server, ok(sdp(body)));
+                let reply = accepted(cx, new, sdp(body));
+                cx.respond(server, reply);
                 match plan {
                     Some(plan) => {
                         self.apply(cx, plan);
@@ -498,7 +507,8 @@ impl Call {
             Ok((body, described)) => {
                 self.stop_ringing_for(cx, Some(Ending::AnsweredElsewhere));
                 self.called = Some(callee.shown.clone());
-                cx.respond(server, ok(sdp(body)));
+                let reply = accepted(cx, &mut callee.end, sdp(body));
+                cx.respond(server, reply);
                 self.connect(cx, callee, described);
             }
         }
@@ -518,7 +528,8 @@ impl Call {
             .and_then(|address| plan::invite(&sender.negotiation, &mut other.negotiation, address, Reach::Single).ok());
         match offer {
             Some(offer) => {
-                let headers = identity_headers(&shown);
+                let mut headers = identity_headers(&shown);
+                headers.extend(other.timer.headers(cx.settings.session));
                 let (dialog, body) = (other.dialog, sdp(offer));
                 cx.effects.push(Effect::InDialog { request, dialog, method: Method::Invite, headers, body });
                 let give_up_at = cx.now + limits::REINVITE;

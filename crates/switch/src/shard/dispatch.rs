@@ -10,6 +10,7 @@ use sip::{ContactPolicy, DialogId, Event, Flow, Method, Reply, Request, Response
 
 use super::{Shard, answer, transfer};
 use crate::admit::Identity;
+use crate::call::session_timer;
 use crate::call::{CallKey, Input, Setup};
 use crate::limits;
 use crate::routing::{self, Route};
@@ -127,6 +128,9 @@ impl Shard {
         identity: &Identity,
     ) {
         let number = request.uri().user_raw().and_then(routing::number_of_user);
+        if let Some(reply) = session_timer::refuses(request, self.settings.session) {
+            return self.respond(now, server, reply);
+        }
         let mut replaced = request.headers().typed_all::<Replaces>();
         match (replaced.next(), replaced.next()) {
             (None, _) => {}

@@ -125,7 +125,7 @@ fn a_dialog_that_nobody_knows() {
 fn requests_that_change_nothing_leave_the_call_alone() {
     let mut world = talking(124);
     let ids = ids(&world);
-    for (method, code) in [(Method::Options, 200), (Method::Info, 405), (Method::Update, 405), (Method::Message, 405)] {
+    for (method, code) in [(Method::Options, 200), (Method::Info, 200), (Method::Update, 200), (Method::Message, 200)] {
         // From the phone's own flow: no challenge. Each takes the next CSeq, as the dialog asks.
         let next = DialogIds { cseq: ids.cseq + world.look("1001").probes.len() as u32, ..ids.clone() };
         world.phone("1001").phone(|phone, now| phone.intrude(now, &next, method, None));
