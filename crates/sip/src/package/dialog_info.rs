@@ -188,17 +188,17 @@ mod tests {
         assert_eq!(
             std::str::from_utf8(&info).unwrap(),
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-             <dialog-info xmlns=\"urn:ietf:params:xml:ns:dialog-info\" version=\"3\" state=\"full\" entity=\"sip:1001@alpha.test\">\n  \
-               <dialog id=\"a1\" call-id=\"c&quot;1\" local-tag=\"l\" direction=\"recipient\">\n    \
-                 <state>early</state>\n    \
-                 <local>\n      \
-                   <identity>sip:1001@alpha.test</identity>\n      \
-                   <target uri=\"sip:1001@alpha.test\"/>\n    \
-                 </local>\n    \
-                 <remote>\n      \
-                   <identity display=\"Bob &lt;the &quot;builder&quot;&gt; &amp; son\">sip:1002@alpha.test</identity>\n      \
-                   <target uri=\"sip:1002@alpha.test\"/>\n    \
-                 </remote>\n  \
+             <dialog-info xmlns=\"urn:ietf:params:xml:ns:dialog-info\" version=\"3\" state=\"full\" entity=\"sip:1001@alpha.test\">\n\
+               <dialog id=\"a1\" call-id=\"c&quot;1\" local-tag=\"l\" direction=\"recipient\">\n\
+                 <state>early</state>\n\
+                 <local>\n\
+                   <identity>sip:1001@alpha.test</identity>\n\
+                   <target uri=\"sip:1001@alpha.test\"/>\n\
+                 </local>\n\
+                 <remote>\n\
+                   <identity display=\"Bob &lt;the &quot;builder&quot;&gt; &amp; son\">sip:1002@alpha.test</identity>\n\
+                   <target uri=\"sip:1002@alpha.test\"/>\n\
+                 </remote>\n\
                </dialog>\n\
              </dialog-info>\n"
         );
@@ -215,7 +215,7 @@ mod tests {
         let text = std::str::from_utf8(&info).unwrap();
         assert!(text.contains("version=\"4\" state=\"partial\""));
         assert!(text.contains(
-            "<target uri=\"sip:1001@alpha.test\">\n        <param pname=\"+sip.rendering\" pval=\"no\"/>\n      </target>"
+            "<target uri=\"sip:1001@alpha.test\">\n<param pname=\"+sip.rendering\" pval=\"no\"/>\n</target>"
         ));
         assert!(text.contains("<state>confirmed</state>") && text.contains("<state>terminated</state>"));
         assert!(!text.contains("remote>"));

@@ -215,19 +215,19 @@ mod tests {
             std::str::from_utf8(&document).unwrap(),
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
              <presence xmlns=\"urn:ietf:params:xml:ns:pidf\" xmlns:dm=\"urn:ietf:params:xml:ns:pidf:data-model\" \
-             xmlns:rpid=\"urn:ietf:params:xml:ns:pidf:rpid\" entity=\"sip:1001@alpha.test\">\n  \
-               <tuple id=\"t1\">\n    \
-                 <status>\n      \
-                   <basic>open</basic>\n    \
-                 </status>\n    \
-                 <contact>sip:1001@alpha.test</contact>\n  \
-               </tuple>\n  \
-               <note>Out &amp; about</note>\n  \
-               <dm:person id=\"p1\">\n    \
-                 <rpid:activities>\n      \
-                   <rpid:on-the-phone/>\n    \
-                 </rpid:activities>\n    \
-                 <dm:note>Out &amp; about</dm:note>\n  \
+             xmlns:rpid=\"urn:ietf:params:xml:ns:pidf:rpid\" entity=\"sip:1001@alpha.test\">\n\
+               <tuple id=\"t1\">\n\
+                 <status>\n\
+                   <basic>open</basic>\n\
+                 </status>\n\
+                 <contact>sip:1001@alpha.test</contact>\n\
+               </tuple>\n\
+               <note>Out &amp; about</note>\n\
+               <dm:person id=\"p1\">\n\
+                 <rpid:activities>\n\
+                   <rpid:on-the-phone/>\n\
+                 </rpid:activities>\n\
+                 <dm:note>Out &amp; about</dm:note>\n\
                </dm:person>\n\
              </presence>\n"
         );

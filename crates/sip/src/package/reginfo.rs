@@ -134,18 +134,18 @@ mod tests {
         assert_eq!(
             std::str::from_utf8(&info).unwrap(),
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-             <reginfo xmlns=\"urn:ietf:params:xml:ns:reginfo\" version=\"1\" state=\"full\">\n  \
-               <registration aor=\"sip:1001@a\" id=\"r1\" state=\"active\">\n    \
-                 <contact id=\"d\" state=\"active\" event=\"registered\" duration-registered=\"30\" expires=\"3570\" q=\"1.0\" callid=\"c&amp;d\" cseq=\"7\">\n      \
-                   <uri>sip:1001@192.0.2.1:5060;transport=tcp</uri>\n    \
-                 </contact>\n    \
-                 <contact id=\"m\" state=\"terminated\" event=\"expired\" duration-registered=\"30\" expires=\"0\" q=\"0.500\" callid=\"c&amp;d\" cseq=\"7\">\n      \
-                   <uri>sip:1001@192.0.2.1:5060;transport=tcp</uri>\n    \
-                 </contact>\n  \
+             <reginfo xmlns=\"urn:ietf:params:xml:ns:reginfo\" version=\"1\" state=\"full\">\n\
+               <registration aor=\"sip:1001@a\" id=\"r1\" state=\"active\">\n\
+                 <contact id=\"d\" state=\"active\" event=\"registered\" duration-registered=\"30\" expires=\"3570\" q=\"1.0\" callid=\"c&amp;d\" cseq=\"7\">\n\
+                   <uri>sip:1001@192.0.2.1:5060;transport=tcp</uri>\n\
+                 </contact>\n\
+                 <contact id=\"m\" state=\"terminated\" event=\"expired\" duration-registered=\"30\" expires=\"0\" q=\"0.500\" callid=\"c&amp;d\" cseq=\"7\">\n\
+                   <uri>sip:1001@192.0.2.1:5060;transport=tcp</uri>\n\
+                 </contact>\n\
                </registration>\n\
              </reginfo>\n"
         );
         let info = RegInfo { version: 0, aor: "sip:1001@a", state: RegState::Init, contacts: &[] }.to_bytes();
-        assert!(std::str::from_utf8(&info).unwrap().contains("state=\"init\">\n  </registration>"));
+        assert!(std::str::from_utf8(&info).unwrap().contains("state=\"init\">\n</registration>"));
     }
 }

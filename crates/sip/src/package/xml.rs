@@ -10,7 +10,8 @@ use bytes::Bytes;
 use crate::error::{Error, malformed};
 use crate::limits;
 
-/// Writes a document element by element.
+/// Writes a document element by element, one to a line and without indentation: with one call in it a NOTIFY still fits into
+/// one packet.
 pub(super) struct Writer {
     out: String,
     open: Vec<&'static str>,
@@ -31,7 +32,6 @@ impl Writer {
     /// Ends the element that began last.
     pub(super) fn close(&mut self) {
         if let Some(name) = self.open.pop() {
-            self.indent();
             let _ = writeln!(self.out, "</{name}>");
         }
     }
@@ -59,19 +59,12 @@ impl Writer {
     }
 
     fn tag(&mut self, name: &str, attributes: &[(&str, &str)]) {
-        self.indent();
         self.out.push('<');
         self.out.push_str(name);
         for (name, value) in attributes {
             let _ = write!(self.out, " {name}=\"");
             escape(&mut self.out, value);
             self.out.push('"');
-        }
-    }
-
-    fn indent(&mut self) {
-        for _ in &self.open {
-            self.out.push_str("  ");
         }
     }
 }
@@ -362,8 +355,8 @@ mod tests {
         }
         assert_eq!(
             written("\0\u{b}<"),
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<a b=\"\u{fffd}\u{fffd}&lt;\">\n  \
-             <c>\u{fffd}\u{fffd}&lt;</c>\n  <d/>\n</a>\n"
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<a b=\"\u{fffd}\u{fffd}&lt;\">\n\
+             <c>\u{fffd}\u{fffd}&lt;</c>\n<d/>\n</a>\n"
         );
     }
 
