@@ -12,6 +12,7 @@ mod extension;
 mod ha1;
 mod ids;
 mod message;
+mod message_waiting;
 mod pii;
 mod registration;
 mod snapshot;
@@ -29,6 +30,7 @@ pub use ids::{
     TenantId, UserId, uuid_v7,
 };
 pub use message::{Kept, MAX_MESSAGE_BODY, StoredMessage};
+pub use message_waiting::MessageWaiting;
 pub use pii::Pii;
 pub use registration::{Registration, RegistrationChange};
 pub use snapshot::TenantSnapshot;

@@ -5,7 +5,7 @@
 use crate::method::Method;
 
 /// Methods that we take (RFC 3261 §20.5).
-pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, INFO";
+pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, INFO, SUBSCRIBE, PUBLISH";
 
 /// Option tags that we know (RFC 3261 §20.37).
 pub const SUPPORTED: &str = "100rel, path, timer";

@@ -27,6 +27,7 @@ mod setup;
 mod teardown;
 pub(crate) mod transfer;
 mod update;
+mod watched;
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -50,6 +51,7 @@ use setup::Opening;
 pub(crate) use setup::Setup;
 use teardown::Closing;
 use transfer::Transfer;
+pub(crate) use watched::Watched;
 
 /// A call's place in the table of its shard. Its media session bears the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

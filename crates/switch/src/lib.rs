@@ -24,6 +24,7 @@ pub mod qualify;
 pub mod registrar;
 pub mod routing;
 pub mod shard;
+mod subscription;
 pub mod verdict;
 
 pub use call::CallView;

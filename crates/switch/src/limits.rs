@@ -97,3 +97,60 @@ pub const BATCH: usize = 64;
 
 /// INVITEs that are remembered as taken, so that copies of them are not turned away: half a minute at 2,000 calls per second.
 pub const MARKS: usize = 65_536;
+
+/// Lifetime of a subscription or a publication whose request names none, in seconds.
+pub const SUBSCRIPTION_S: u32 = 3_600;
+
+/// Shortest lifetime of a subscription or a publication, in seconds; below it is 423.
+pub const MIN_SUBSCRIPTION_S: u32 = 60;
+
+/// Longest lifetime of a subscription or a publication, in seconds; more is cut down to it.
+pub const MAX_SUBSCRIPTION_S: u32 = 7_200;
+
+/// Subscriptions of the phones of one extension; further ones are refused with 403. Two hundred lamps on two devices fit.
+pub const MAX_SUBSCRIPTIONS_PER_EXTENSION: usize = 500;
+
+/// Subscriptions of one tenant; further ones are refused with 403.
+pub const MAX_SUBSCRIPTIONS_PER_TENANT: usize = 50_000;
+
+/// Subscriptions in one shard; further ones are refused with 503.
+pub const MAX_SUBSCRIPTIONS: usize = 100_000;
+
+/// Bytes of the `id` of an Event header; a SUBSCRIBE with a longer one is refused with 400.
+pub const MAX_EVENT_ID: usize = 64;
+
+/// How long changes gather before a subscriber is told.
+pub const GATHER: Duration = Duration::from_millis(100);
+
+/// By how much later each further subscriber to one resource is told, so that a thousand lamps do not change in one moment.
+pub const NOTIFY_SPREAD: Duration = Duration::from_micros(400);
+
+/// The most that it becomes.
+pub const MAX_NOTIFY_SPREAD: Duration = Duration::from_millis(500);
+
+/// NOTIFYs that are written in one turn; further ones wait for the next turn, which comes at once.
+pub const MAX_NOTIFIES_PER_TURN: usize = 100;
+
+/// Refusals in a row after which a subscription is given up.
+pub const MAX_NOTIFY_REFUSALS: u8 = 4;
+
+/// How long a NOTIFY waits that was refused for the moment.
+pub const NOTIFY_RETRY: Duration = Duration::from_secs(5);
+
+/// The longest time for which a phone may put a NOTIFY off.
+pub const MAX_NOTIFY_RETRY: Duration = Duration::from_secs(60);
+
+/// Calls that one document of an extension names; further ones are left out.
+pub const MAX_DIALOGS_PER_DOCUMENT: usize = 32;
+
+/// Calls up to which each document is a full one.
+pub const FULL_DOCUMENT_DIALOGS: usize = 4;
+
+/// Publications of one extension; further ones are refused with 403.
+pub const MAX_PUBLICATIONS_PER_EXTENSION: usize = 8;
+
+/// Publications in one shard; further ones are refused with 503.
+pub const MAX_PUBLICATIONS: usize = 50_000;
+
+/// Mailboxes whose messages are known in one shard; those of further ones are not shown.
+pub const MAX_MAILBOXES: usize = 100_000;

@@ -52,6 +52,28 @@ pub struct Registrar {
     table: Table,
     random: ChaCha8Rng,
     changes: VecDeque<RegistrationChange>,
+    news: VecDeque<News>,
+}
+
+/// What others may want to know of the phones of an extension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// A phone has registered that was not there, was somewhere else, or has started anew.
+    Arrived {
+        /// Tenant.
+        tenant: TenantId,
+        /// Number of the extension.
+        extension: String,
+        /// The way to the phone.
+        flow: Flow,
+    },
+    /// A phone is there no longer.
+    Left {
+        /// Tenant.
+        tenant: TenantId,
+        /// Number of the extension.
+        extension: String,
+    },
 }
 
 /// A REGISTER together with what it needs to be carried out.
@@ -73,7 +95,7 @@ impl Registrar {
     #[must_use]
     pub fn new(config: RegistrarConfig) -> Self {
         let random = ChaCha8Rng::from_seed(config.seed);
-        Self { config, table: Table::default(), random, changes: VecDeque::new() }
+        Self { config, table: Table::default(), random, changes: VecDeque::new(), news: VecDeque::new() }
     }
 
     /// Carries out a REGISTER of somebody who has authenticated and may register for this address of record.
@@ -131,6 +153,11 @@ impl Registrar {
     /// The next change for the durable copy.
     pub fn poll_change(&mut self) -> Option<RegistrationChange> {
         self.changes.pop_front()
+    }
+
+    /// The next piece of news. Refreshes are none.
+    pub fn poll_news(&mut self) -> Option<News> {
+        self.news.pop_front()
     }
 
     /// Takes over bindings of an earlier life. Those that have expired, cannot be reached any more or are known better by now
@@ -271,6 +298,15 @@ impl Registrar {
         };
         let lifetime = Duration::from_secs(u64::from(contact.expires));
         let identity = occasion.identity;
+        // A phone that has started anew has another Call-ID (RFC 3261 §10.2).
+        let is_refresh = old.is_some_and(|old| {
+            let known = old.registration();
+            *old.flow() == *occasion.flow && known.call_id == ask.call_id && known.contact == contact.text
+        });
+        if !is_refresh {
+            let (tenant, extension) = (identity.tenant, identity.extension.clone());
+            self.news.push_back(News::Arrived { tenant, extension, flow: *occasion.flow });
+        }
         let registration = Registration {
             id,
             tenant_id: identity.tenant,
@@ -299,6 +335,7 @@ impl Registrar {
         if let Some(binding) = self.table.remove(slot) {
             let registration = binding.registration();
             let (tenant_id, id) = (registration.tenant_id, registration.id);
+            self.news.push_back(News::Left { tenant: tenant_id, extension: registration.extension.clone() });
             self.changes.push_back(RegistrationChange::Removed { tenant_id, id });
         }
     }

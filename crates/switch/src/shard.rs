@@ -6,6 +6,7 @@ mod guard;
 pub(crate) mod lines;
 mod perform;
 mod qualify;
+mod subscriptions;
 mod table;
 mod transfer;
 
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use domain::{Ban, CallId, JournalEntry, Registration, RegistrationChange, TenantId, TenantSnapshot};
+use domain::{Ban, CallId, JournalEntry, MessageWaiting, Registration, RegistrationChange, TenantId, TenantSnapshot};
 use jiff::Timestamp;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
@@ -29,6 +30,8 @@ use crate::clock::WallClock;
 use crate::guard::{GuardConfig, Notice, Order};
 use crate::qualify::Qualify;
 use crate::registrar::{Registrar, RegistrarConfig};
+use crate::subscription::Subscriptions;
+use subscriptions::{Sight, sight};
 use table::Calls;
 
 /// What a shard is told once.
@@ -111,6 +114,15 @@ pub enum Input {
     Bindings(Vec<Registration>),
     /// News and wishes for the guard.
     Guard(Notice),
+    /// So many messages wait for an extension.
+    MessageWaiting {
+        /// Tenant.
+        tenant: TenantId,
+        /// Number of the extension.
+        extension: String,
+        /// How many.
+        waiting: MessageWaiting,
+    },
     /// What time it is outside.
     WallClock(Timestamp),
     /// Take no new calls; running ones go on.
@@ -150,6 +162,8 @@ pub struct Counts {
     pub calls: usize,
     /// Bindings.
     pub bindings: usize,
+    /// Subscriptions; each has a dialog.
+    pub subscriptions: usize,
     /// Media sessions open, or on their way from or to it.
     pub media_sessions: usize,
     /// Transactions and dialogs.
@@ -165,6 +179,7 @@ pub struct Shard {
     registrar: Registrar,
     qualify: Qualify,
     calls: Calls,
+    subscriptions: Subscriptions,
     ids: Ids,
     outputs: VecDeque<Output>,
     draining: bool,
@@ -197,6 +212,7 @@ impl Shard {
             }),
             qualify: Qualify::new(config.qualify_every, seed(&mut random)),
             calls: Calls::new(shard),
+            subscriptions: Subscriptions::new(seed(&mut random)),
             ids: Ids(random),
             outputs: VecDeque::new(),
             draining: false,
@@ -208,7 +224,11 @@ impl Shard {
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
             Input::Sip { flow, message } => {
-                let mut gate = Doorkeeper { guard: self.admittance.gate(&self.registrar), calls: &self.calls };
+                let mut gate = Doorkeeper {
+                    guard: self.admittance.gate(&self.registrar),
+                    calls: &self.calls,
+                    subscriptions: &self.subscriptions,
+                };
                 self.endpoint.handle_message(now, flow, message, &mut gate);
             }
             Input::SipFailed { flow } => {
@@ -224,12 +244,18 @@ impl Shard {
             }
             Input::Media(fact) => self.media(now, fact),
             Input::Snapshot(snapshot) => {
+                let tenant = snapshot.tenant.id;
                 self.registrar.retain(&snapshot);
                 self.admittance.put(snapshot);
+                self.subscriptions.retain(now, &sight!(self), tenant);
             }
             Input::TenantGone(tenant) => {
                 self.admittance.remove(tenant);
                 self.registrar.remove_tenant(tenant);
+                self.subscriptions.remove_tenant(now, tenant);
+            }
+            Input::MessageWaiting { tenant, extension, waiting } => {
+                self.subscriptions.messages(now, tenant, &extension, waiting);
             }
             Input::Bindings(bindings) => {
                 self.registrar.restore(now, &self.clock, bindings);
@@ -256,6 +282,7 @@ impl Shard {
         self.registrar.handle_timeout(now);
         self.admittance.sentry_mut().handle_timeout(now);
         self.ask_phones(now);
+        self.subscriptions.handle_timeout(now);
         self.settle(now);
         while let Some(key) = self.calls.pop_due(now) {
             self.step(now, key, CallInput::Deadline);
@@ -271,6 +298,7 @@ impl Shard {
             self.calls.poll_timeout(),
             self.admittance.sentry().poll_timeout(),
             self.qualify.poll_timeout(),
+            self.subscriptions.poll_timeout(),
         ];
         own.into_iter().flatten().min()
     }
@@ -304,6 +332,7 @@ impl Shard {
         Counts {
             calls: self.calls.len(),
             bindings: self.registrar.len(),
+            subscriptions: self.subscriptions.len(),
             media_sessions: self.calls.media_sessions(),
             endpoint: self.endpoint.counts(),
         }
@@ -320,13 +349,16 @@ impl Shard {
 struct Doorkeeper<'a> {
     guard: Guard<'a>,
     calls: &'a Calls,
+    subscriptions: &'a Subscriptions,
 }
 
 impl Gate<Identity> for Doorkeeper<'_> {
     fn admit(&mut self, now: Instant, flow: &Flow, request: &Request, scope: Scope) -> Admission<Identity> {
         match (self.guard.admit(now, flow, request, scope), scope) {
             // The ids of a dialog are no secret to whoever has seen a message: an extension reaches its own dialogs alone.
-            (Admission::Pass(identity), Scope::Dialog(dialog)) if !self.calls.owns(dialog, &identity) => {
+            (Admission::Pass(identity), Scope::Dialog(dialog))
+                if !self.calls.owns(dialog, &identity) && !self.subscriptions.owns(dialog, &identity) =>
+            {
                 Admission::Refuse(Reply::new(403))
             }
             (admission, _) => admission,

@@ -48,6 +48,7 @@ pub use network::{Counters, Datagram, Network, Weather};
 pub use phone::audio::{Law, Sound, Voice};
 pub use phone::description::Hold;
 pub use phone::skill::{Refreshes, Reliable, Skills, TimerSkill};
+pub use phone::subscribe::{Answer, Told, Watch, told_within};
 pub use phone::talk::{Role, Stage, Talk};
 pub use phone::{DialogIds, Manner, Phone, PhoneSetup, Reaction};
 pub use tenant::TenantBuilder;

@@ -16,6 +16,7 @@ mod probe;
 pub mod session;
 mod setup;
 pub mod skill;
+pub mod subscribe;
 pub mod talk;
 mod timing;
 mod transaction;
@@ -35,6 +36,7 @@ use description::Hold;
 use message::Challenge;
 pub use probe::DialogIds;
 pub use setup::{Manner, PhoneSetup, Reaction};
+use subscribe::{Answer, Told, Watch};
 use talk::{Stage, Talk};
 use transaction::{Client, Server};
 
@@ -77,6 +79,12 @@ pub struct Phone {
     pub asked: usize,
     /// Statuses of its probes, in order; 408 when none came.
     pub probes: Vec<u16>,
+    /// Its subscriptions, in the order of their beginning.
+    pub watches: Vec<Watch>,
+    /// What it was told without having asked.
+    pub unasked: Vec<Told>,
+    /// Final answers to what it has asked for, in order.
+    pub answers: Vec<Answer>,
     speech: Speech,
     dice: Dice,
     challenge: Option<Challenge>,
@@ -105,6 +113,9 @@ impl Phone {
             overheard: Vec::new(),
             asked: 0,
             probes: Vec::new(),
+            watches: Vec::new(),
+            unasked: Vec::new(),
+            answers: Vec::new(),
             dice,
             challenge: None,
             clients: Vec::new(),

@@ -39,6 +39,11 @@ pub(super) struct Ringing {
 }
 
 impl Ringing {
+    /// The phones that are being called.
+    pub(super) fn branches(&self) -> impl Iterator<Item = &Branch> {
+        self.branches.iter()
+    }
+
     /// Whether a phone that rings is behind a dialog.
     pub(super) fn rings(&self, dialog: DialogId) -> bool {
         self.branches.iter().any(|branch| branch.dialogs.contains(&dialog))

@@ -5,6 +5,7 @@ use sip::{ContactPolicy, Header, Method, Name, Reply, Request};
 
 use crate::call::effect::Body;
 use crate::limits;
+use crate::subscription::allow_events;
 use crate::verdict::Ending;
 
 /// The one kind of session description there is.
@@ -49,9 +50,9 @@ fn is_sdp(kind: &[u8]) -> bool {
     [SDP, "application/*", "*/*"].iter().any(|known| kind.eq_ignore_ascii_case(known.as_bytes()))
 }
 
-/// What we can do (RFC 3261 §11.2); the endpoint adds methods and extensions.
+/// What we can do (RFC 3261 §11.2, RFC 6665 §8.2.2); the endpoint adds methods and extensions.
 pub(crate) fn options() -> Reply {
-    Reply::new(200).header(Name::Accept, SDP)
+    Reply::new(200).header(Name::Accept, SDP).header(Name::AllowEvents, allow_events())
 }
 
 /// A method that is no use here: 405 when it is one we know, 501 otherwise (RFC 3261 §8.2.1, §21.5.2).

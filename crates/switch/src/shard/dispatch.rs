@@ -23,6 +23,7 @@ impl Shard {
             self.dispatch(now, event);
         }
         self.spread_bindings(now);
+        self.serve_subscribers(now);
     }
 
     fn dispatch(&mut self, now: Instant, event: Event<Identity>) {
@@ -33,6 +34,7 @@ impl Shard {
             Event::Request { id, request, flow, identity } => self.request(now, id, &request, flow, &identity),
             Event::InDialog { id, dialog, request, .. } => match self.calls.of_dialog(dialog) {
                 Some(key) => self.in_call(now, key, id, dialog, request),
+                None if self.in_subscription(now, id, dialog, &request) => {}
                 None => self.respond(now, id, Reply::new(481)),
             },
             Event::Cancelled { id, dialog, .. } => {
@@ -63,15 +65,14 @@ impl Shard {
                     }
                 }
                 None if self.qualify.concluded(now, id, true) => {}
+                None if self.subscriptions.owns_request(id) => self.subscriptions.answered(now, id, &response),
                 None => self.stray(now, dialog, &response),
             },
-            Event::Failed { id, why, .. } => {
-                if let Some((key, request)) = self.calls.of_request(id) {
-                    self.step(now, key, Input::Failed { request, why });
-                } else {
-                    self.qualify.concluded(now, id, false);
-                }
-            }
+            Event::Failed { id, why, .. } => match self.calls.of_request(id) {
+                Some((key, request)) => self.step(now, key, Input::Failed { request, why }),
+                None if self.qualify.concluded(now, id, false) => {}
+                None => self.subscriptions.failed(now, id),
+            },
         }
     }
 
@@ -189,6 +190,8 @@ impl Shard {
     /// A request outside of any dialog that is no call.
     fn request(&mut self, now: Instant, server: ServerId, request: &Request, flow: Flow, identity: &Identity) {
         let reply = match request.method() {
+            Method::Subscribe => return self.subscribe(now, server, request, identity),
+            Method::Publish => self.subscriptions.publish(now, identity, request),
             Method::Register => self.registrar.register(now, &self.clock, &flow, identity, request),
             Method::Options => answer::options().contact(ContactPolicy::None),
             method => answer::not_allowed(method),

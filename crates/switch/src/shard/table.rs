@@ -5,11 +5,13 @@ use std::time::Instant;
 
 use domain::{CallId, TenantId};
 use media::SessionId;
+use sip::header::NameAddr;
+use sip::package::{DialogState, Direction};
 use sip::{ClientId, DialogId, ServerId};
 
 use crate::admit::Identity;
 use crate::call::effect::RequestKey;
-use crate::call::{Call, CallKey, CallView, Parties, Standing};
+use crate::call::{Call, CallKey, CallView, Parties, Standing, Watched};
 use crate::limits;
 use crate::shard::lines::Lines;
 
@@ -28,6 +30,36 @@ struct Entry {
     counted: Standing,
     /// The extensions that took part in it after its last step.
     parties: Parties,
+    /// The extensions in it, as they stood after its last step.
+    watched: Vec<Seen>,
+}
+
+/// An extension in a call, as far as a change of it is to be noticed.
+#[derive(PartialEq)]
+struct Seen {
+    number: String,
+    direction: Direction,
+    state: DialogState,
+    holds: bool,
+    remote: Option<NameAddr>,
+}
+
+impl Seen {
+    fn of(watched: &Watched<'_>) -> Self {
+        Self {
+            number: watched.number.to_owned(),
+            direction: watched.direction,
+            state: watched.state,
+            holds: watched.holds,
+            remote: watched.remote.cloned(),
+        }
+    }
+
+    fn is(&self, watched: &Watched<'_>) -> bool {
+        (self.direction, self.state, self.holds) == (watched.direction, watched.state, watched.holds)
+            && self.number == watched.number
+            && self.remote.as_ref() == watched.remote
+    }
 }
 
 /// What the endpoint holds for one call.
@@ -49,6 +81,10 @@ pub(super) struct Calls {
     running: HashMap<TenantId, usize>,
     lines: Lines,
     media_sessions: usize,
+    /// The calls of each extension.
+    extensions: HashMap<TenantId, HashMap<String, BTreeSet<CallKey>>>,
+    /// Extensions whose calls have changed since [`Calls::pop_changed`] was last asked.
+    changed: BTreeSet<(TenantId, String)>,
     next: u64,
 }
 
@@ -63,6 +99,8 @@ impl Calls {
             running: HashMap::new(),
             lines: Lines::default(),
             media_sessions: 0,
+            extensions: HashMap::new(),
+            changed: BTreeSet::new(),
             next: u64::from(shard) << 56,
         }
     }
@@ -84,6 +122,7 @@ impl Calls {
             deadline: None,
             counted: Standing::default(),
             parties: Parties::default(),
+            watched: Vec::new(),
         };
         self.calls.insert(key, entry);
         self.own_dialog(key, dialog);
@@ -117,11 +156,58 @@ impl Calls {
             }
             self.deadlines.extend(deadline.map(|at| (at, key)));
         }
+        self.watch(key, &call);
+        let Some(entry) = self.calls.get_mut(&key) else { return };
         if call.is_over() {
             self.forget(key);
         } else {
             entry.call = Some(call);
         }
+    }
+
+    /// Notices what a step has changed about the extensions in a call.
+    fn watch(&mut self, key: CallKey, call: &Call) {
+        let Some(entry) = self.calls.get_mut(&key) else { return };
+        let watched = call.watched();
+        if entry.watched.len() == watched.len() && entry.watched.iter().zip(&watched).all(|(old, new)| old.is(new)) {
+            return;
+        }
+        let before = std::mem::replace(&mut entry.watched, watched.iter().map(Seen::of).collect());
+        let tenant = entry.tenant;
+        let extensions = self.extensions.entry(tenant).or_default();
+        for old in before.iter().filter(|old| !watched.iter().any(|new| old.is(new))) {
+            self.changed.insert((tenant, old.number.clone()));
+            if watched.iter().any(|new| new.number == old.number) {
+                continue;
+            }
+            if let Some(calls) = extensions.get_mut(&old.number) {
+                calls.remove(&key);
+                if calls.is_empty() {
+                    extensions.remove(&old.number);
+                }
+            }
+        }
+        for new in &watched {
+            if !before.iter().any(|old| old.is(new)) {
+                extensions.entry(new.number.to_owned()).or_default().insert(key);
+                self.changed.insert((tenant, new.number.to_owned()));
+            }
+        }
+        if extensions.is_empty() {
+            self.extensions.remove(&tenant);
+        }
+    }
+
+    /// The next extension whose calls have changed.
+    pub(super) fn pop_changed(&mut self) -> Option<(TenantId, String)> {
+        self.changed.pop_first()
+    }
+
+    /// The calls of an extension, the oldest first.
+    pub(super) fn of_extension(&self, tenant: TenantId, number: &str) -> impl Iterator<Item = &Call> {
+        let keys = self.extensions.get(&tenant).and_then(|extensions| extensions.get(number));
+        let entries = keys.into_iter().flatten().filter_map(|key| self.calls.get(key));
+        entries.filter_map(|entry| entry.call.as_deref())
     }
 
     fn forget(&mut self, key: CallKey) {

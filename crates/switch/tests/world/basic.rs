@@ -228,7 +228,7 @@ fn options_are_answered() {
     world.phone("1001").phone(|phone, now| phone.probe(now, rsip_method("MESSAGE"), "sip:1001@alpha.test"));
     world.phone("1001").phone(|phone, now| phone.probe(now, rsip_method("SUBSCRIBE"), "sip:1001@alpha.test"));
     world.seconds(1);
-    assert_eq!(world.look("1001").probes, [200, 405, 405]);
+    assert_eq!(world.look("1001").probes, [200, 405, 489]);
     world.finish();
 }
 

@@ -60,6 +60,12 @@ impl Phone {
                 self.asked += 1;
                 200
             }
+            // What comes of a REFER.
+            (Method::Notify, Some(call), Some(_)) if self.follows(call, &request) => 200,
+            (Method::Notify, None, _) => match self.notified(now, &request) {
+                0 => return,
+                code => code,
+            },
             _ => 405,
         };
         self.respond(now, place, code, None);

@@ -9,6 +9,7 @@ use super::audio::{Ear, Law};
 use super::description::Description;
 use super::message::{self, Challenge, Draft};
 use super::session::TalkTimer;
+use super::subscribe::kept;
 use super::talk::{Role, Stage, Talk};
 use super::transaction::{Client, Purpose};
 use super::{Phone, reason_of};
@@ -306,7 +307,10 @@ impl Phone {
                 self.talks[call].cseq += 1;
                 self.talks[call].cseq
             }
-            Purpose::Cancel | Purpose::Probe => message::cseq(&request).map_or(2, |(number, _)| number + 1),
+            Purpose::Subscribe(watch) => self.next_watch_cseq(watch),
+            Purpose::Cancel | Purpose::Probe | Purpose::Ask => {
+                message::cseq(&request).map_or(2, |(number, _)| number + 1)
+            }
         };
         let (branch, sent_by) = (self.fresh_branch(), self.setup.sent_by());
         again.headers.push(Header::Via(format!("SIP/2.0/UDP {sent_by};branch={branch};rport").into()));
@@ -373,6 +377,8 @@ impl Phone {
             Purpose::Say(call) => self.talks[call].said.push(code),
             Purpose::Prack(call) => self.talks[call].pracks.push(code),
             Purpose::Probe => self.probes.push(code),
+            Purpose::Subscribe(watch) => self.subscribed(watch, code, answered.map(|(_, response)| response)),
+            Purpose::Ask => self.answers.extend(answered.map(|(_, response)| kept(response))),
             Purpose::Bye(_) | Purpose::Cancel => {}
         }
     }

@@ -28,6 +28,10 @@ pub(super) enum Purpose {
     Prack(usize),
     /// INFO or MESSAGE in a call.
     Say(usize),
+    /// The SUBSCRIBE of a subscription.
+    Subscribe(usize),
+    /// Anything whose whole answer is kept.
+    Ask,
     /// Anything whose answer alone matters.
     Probe,
 }

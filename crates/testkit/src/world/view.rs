@@ -154,11 +154,13 @@ impl World {
         self.worker.opened()
     }
 
-    /// Whether nothing goes on any more: no call, no transaction, no dialog, no port, nobody who waits.
+    /// Whether nothing goes on any more: no call, no transaction, no dialog of a call, no port, nobody who waits.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         let counts = self.shard.counts();
-        let idle = counts.calls == 0 && counts.media_sessions == 0 && counts.endpoint == sip::Counts::default();
+        // Each subscription has its dialog; whoever still watches may.
+        let endpoint = sip::Counts { dialogs: counts.subscriptions, ..sip::Counts::default() };
+        let idle = counts.calls == 0 && counts.media_sessions == 0 && counts.endpoint == endpoint;
         idle && self.worker.open_ports() == 0 && self.phones.iter().all(Phone::is_quiet)
     }
 }
