@@ -7,6 +7,7 @@ mod extension;
 pub mod live;
 mod output;
 mod tenant;
+pub mod trace;
 
 pub use args::{Arguments, Command};
 
@@ -33,12 +34,13 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Extension(command) => with_store(&settings, async |store| extension::run(store, command, json).await),
         Command::Registration(command) => live::registrations(&settings, &command, json),
         Command::Call(command) => live::calls(&settings, &command, json),
+        Command::Trace(wanted) => trace::run(&settings, &wanted, json),
         Command::Cdr(command) => with_store(&settings, async |store| cdr::run(store, command, json).await),
     }
 }
 
 /// Opens the database (starting the private one for this command when no server runs), works, and closes it again.
-fn with_store(settings: &Settings, work: impl AsyncFnOnce(&Store) -> Result<()>) -> Result<()> {
+pub(crate) fn with_store(settings: &Settings, work: impl AsyncFnOnce(&Store) -> Result<()>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let session = Session::open(settings, &runtime)?;
     let done = runtime.block_on(work(session.store()));

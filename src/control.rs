@@ -36,6 +36,11 @@ pub enum Question {
         /// Slug of a tenant.
         tenant: Option<String>,
     },
+    /// SIP messages that are not in the database yet.
+    Trace {
+        /// Id of a call record, or a Call-ID.
+        id: String,
+    },
 }
 
 /// What a running server says of itself.

@@ -9,6 +9,7 @@ use store::{Journal, RegistrationWriter};
 use switch::{Input, Output};
 
 use crate::switchboard::{Effects, Mailbox};
+use crate::trace::Recorder;
 
 /// The doors a shard's decisions leave through.
 pub struct Doors {
@@ -20,14 +21,20 @@ pub struct Doors {
     pub journal: Arc<Journal>,
     /// The durable copy of the bindings.
     pub registrations: Arc<RegistrationWriter>,
+    /// What keeps every message.
+    pub recorder: Recorder,
     /// Back to the shard, when a door is shut.
     pub mailbox: Mailbox,
 }
 
 impl Effects for Doors {
     fn perform(&mut self, output: Output) {
+        self.recorder.note(&output);
         match output {
-            Output::Transmit(transmit) => self.transport.send(transmit),
+            Output::Transmit(transmit) => {
+                self.recorder.sent(&transmit);
+                self.transport.send(transmit);
+            }
             Output::Media(command) => self.command(command),
             Output::Leg { .. } => {}
             Output::Journal(entry) => {

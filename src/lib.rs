@@ -16,4 +16,5 @@ pub mod serve;
 pub mod settings;
 pub mod sockets;
 pub mod switchboard;
+pub mod trace;
 pub mod welcome;

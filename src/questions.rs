@@ -10,8 +10,10 @@ use switch::Reach;
 use tokio::runtime::Handle;
 
 use crate::cli::live::{LiveCall, LiveRegistration};
+use crate::cli::trace::LivePiece;
 use crate::control::{Question, Status};
 use crate::switchboard::Mailbox;
+use crate::trace::Recorder;
 
 /// What does not change while the server runs.
 pub struct Known {
@@ -21,6 +23,8 @@ pub struct Known {
     pub database: String,
     /// For the names of tenants.
     pub store: Store,
+    /// What keeps every message.
+    pub recorder: Recorder,
     /// Where the store works.
     pub runtime: Handle,
 }
@@ -86,6 +90,10 @@ pub fn answer(known: &Known, mailbox: &Mailbox, question: Question) -> Result<se
                 })
                 .collect();
             Ok(serde_json::to_value(rows)?)
+        }
+        Question::Trace { id } => {
+            let pieces: Vec<LivePiece> = known.recorder.find(&id).into_iter().map(LivePiece::from).collect();
+            Ok(serde_json::to_value(pieces)?)
         }
     }
 }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use media_net::{Worker, WorkerConfig};
 use rand_core::{OsRng, TryRngCore as _};
 use sip::EndpointConfig;
-use store::{Change, DirectoryLock, Journal, Listener, RegistrationWriter, Store, Writer};
+use store::{Change, DirectoryLock, Journal, Listener, RegistrationWriter, Store, TraceWriter, Writer};
 use switch::{Input, SessionTerms, ShardConfig};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -24,6 +24,8 @@ use crate::effects::Doors;
 use crate::exit::Refusal;
 use crate::settings::Settings;
 use crate::switchboard::{Mailbox, Switchboard, Unopened};
+use crate::trace::book::Limits;
+use crate::trace::{TraceConfig, Tracer};
 use crate::{logging, questions, sockets, welcome};
 
 /// How long queues may take to empty into the database at the end; what is left stays in the journal.
@@ -83,6 +85,8 @@ struct House {
     journal: Arc<Journal>,
     writer: Writer,
     registrations: Arc<RegistrationWriter>,
+    traces: Arc<TraceWriter>,
+    tracer: Option<Tracer>,
     demo: Option<(domain::Tenant, Vec<store::Login>)>,
     database: String,
 }
@@ -100,6 +104,9 @@ impl House {
         let _inside = runtime.enter();
         let writer = Writer::start(store.clone(), &journal);
         let registrations = Arc::new(RegistrationWriter::start(store.clone()));
+        let traces = Arc::new(TraceWriter::start(&store, retention(settings)));
+        let tracer = start_tracer(settings, &traces)?;
+        let recorder = tracer.as_ref().map(Tracer::recorder).unwrap_or_default();
         let unopened = Unopened::new();
         let mailbox = unopened.mailbox.clone();
         let worker = Arc::new(start_worker(settings, mailbox.clone())?);
@@ -108,12 +115,13 @@ impl House {
         if let Some(certificate) = &certificate {
             tokio::spawn(sockets::follow_certificate(Arc::clone(certificate)));
         }
-        let transport = sockets::start(settings, sockets, certificate, mailbox.clone())?;
+        let transport = sockets::start(settings, sockets, certificate, mailbox.clone(), recorder.clone())?;
         let doors = Doors {
             transport: transport.clone(),
             worker: Arc::clone(&worker),
             journal: Arc::clone(&journal),
             registrations: Arc::clone(&registrations),
+            recorder: recorder.clone(),
             mailbox: mailbox.clone(),
         };
         let for_questions = transport.clone();
@@ -124,9 +132,10 @@ impl House {
             database: database.clone(),
             store,
             runtime: runtime.handle().clone(),
+            recorder,
         };
         control::listen(data_dir, move |question| questions::answer(&known, &mailbox, question))?;
-        Ok(Self { switchboard, transport, worker, journal, writer, registrations, demo, database })
+        Ok(Self { switchboard, transport, worker, journal, writer, registrations, traces, tracer, demo, database })
     }
 
     /// Runs until a signal, lets the calls finish, and closes everything.
@@ -149,7 +158,13 @@ impl House {
         self.switchboard.stop();
         self.transport.close();
         self.worker.shutdown();
+        if let Some(tracer) = self.tracer {
+            tracer.stop();
+        }
         runtime.block_on(async {
+            if !self.traces.flush(FLUSH).await {
+                tracing::warn!("the database has not taken the last SIP traces; they are lost");
+            }
             self.journal.sync().await;
             if !self.writer.stop(FLUSH).await {
                 tracing::warn!("the database has not taken everything; the journal keeps the rest for the next start");
@@ -206,6 +221,23 @@ fn start_worker(settings: &Settings, mailbox: Mailbox) -> Result<Worker> {
         ..WorkerConfig::new(rtp.port_range_start..=rtp.port_range_end, OsRng.try_next_u64()?)
     };
     Worker::start(config, move |fact| mailbox.post(Input::Media(fact))).context("the media worker cannot start")
+}
+
+fn retention(settings: &Settings) -> Duration {
+    Duration::from_hours(24 * u64::from(settings.trace.retention_days))
+}
+
+fn start_tracer(settings: &Settings, writer: &Arc<TraceWriter>) -> Result<Option<Tracer>> {
+    let trace = &settings.trace;
+    if !trace.enabled {
+        return Ok(None);
+    }
+    let limits = Limits {
+        bytes: trace.memory_mb.saturating_mul(1 << 20),
+        registrations_per_minute: trace.registrations_per_minute,
+    };
+    let config = TraceConfig { limits, keep_typed: trace.message_bodies };
+    Ok(Some(Tracer::start(config, Arc::clone(writer), step_back).context("the trace cannot start")?))
 }
 
 fn shard_config(settings: &Settings) -> Result<ShardConfig> {

@@ -27,6 +27,8 @@ pub struct Settings {
     pub rtp: Rtp,
     /// `[database]`
     pub database: Database,
+    /// `[trace]`
+    pub trace: Trace,
     /// `[api]`
     pub api: Api,
 }
@@ -128,6 +130,21 @@ pub struct Database {
     pub max_lifetime: u64,
 }
 
+/// `[trace]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Trace {
+    /// Whether SIP messages are kept at all.
+    pub enabled: bool,
+    /// Megabytes of memory for those that are not in the database.
+    pub memory_mb: usize,
+    /// Days that they stay in the database.
+    pub retention_days: u32,
+    /// Registrations that go to the database, at the most.
+    pub registrations_per_minute: u32,
+    /// Whether the text of messages between people is kept too.
+    pub message_bodies: bool,
+}
+
 /// `[api]`
 #[derive(Clone, Debug, Deserialize)]
 pub struct Api {
@@ -221,6 +238,9 @@ impl Settings {
         }
         if sip.min_se_s < 90 || (1..sip.min_se_s).contains(&sip.session_expires_s) {
             return Err(Refusal::new("[sip] needs 90 ≤ min_se_s ≤ session_expires_s, or session_expires_s = 0"));
+        }
+        if self.trace.enabled && self.trace.memory_mb == 0 {
+            return Err(Refusal::new("[trace] memory_mb is 0: name at least 1, or switch it off with enabled = false"));
         }
         let database = &self.database;
         if database.max_connections == 0 || database.min_connections > database.max_connections {

@@ -11,6 +11,7 @@ use switch::Input;
 use crate::exit::Refusal;
 use crate::settings::Settings;
 use crate::switchboard::Mailbox;
+use crate::trace::Recorder;
 use crate::welcome;
 
 /// How often the files of the certificate are looked at.
@@ -117,6 +118,7 @@ pub fn start(
     sockets: Sockets,
     certificate: Option<Arc<Certificate>>,
     mailbox: Mailbox,
+    recorder: Recorder,
 ) -> Result<Transports> {
     let sip = &settings.sip;
     let config = StreamConfig {
@@ -127,7 +129,10 @@ pub fn start(
         ..StreamConfig::default()
     };
     let sink = move |event| match event {
-        Event::Received(received) => mailbox.offer_sip(Input::Sip { flow: received.flow, message: received.message }),
+        Event::Received(received) => {
+            recorder.received(received.at, &received.flow, received.message.bytes());
+            mailbox.offer_sip(Input::Sip { flow: received.flow, message: received.message })
+        }
         Event::Failed(flow) => {
             mailbox.post(Input::SipFailed { flow });
             true

@@ -19,5 +19,7 @@ mod faults;
 mod garbage;
 #[path = "e2e/tenants.rs"]
 mod tenants;
+#[path = "e2e/trace.rs"]
+mod trace;
 #[path = "e2e/transports.rs"]
 mod transports;

@@ -54,6 +54,30 @@ pub enum Command {
     /// The record of calls
     #[command(subcommand, alias = "cdrs")]
     Cdr(CdrCommand),
+    /// Draw the SIP messages of a call or a registration as a ladder
+    #[command(after_help = "Examples:\n  yakyak trace 0199f3a2-7c11-7d1e-9a6b-0242ac120002\n  \
+                            yakyak trace 3848276298220188511@192.0.2.7 --full\n  \
+                            yakyak trace 0199f3a2-7c11-7d1e-9a6b-0242ac120002 --pcap call.pcap\n\n\
+                            `yakyak cdr list --json` and `yakyak call list` name the ids of calls. Passwords, tokens and keys are\n\
+                            masked. In the capture file every message is one UDP datagram, also where it travelled over TCP, TLS\n\
+                            or a WebSocket: Wireshark and sngrep read it, and the addresses and ports are the true ones.")]
+    Trace(TraceArguments),
+}
+
+/// `yakyak trace …`
+#[derive(Args, Debug)]
+pub struct TraceArguments {
+    /// Id of a call record, or the Call-ID header of any of its legs or of a registration
+    pub id: String,
+    /// Only of this tenant (slug)
+    #[arg(long)]
+    pub tenant: Option<String>,
+    /// Print the whole messages instead of the ladder
+    #[arg(long)]
+    pub full: bool,
+    /// Write a capture file for Wireshark or sngrep instead
+    #[arg(long, value_name = "FILE", conflicts_with = "full")]
+    pub pcap: Option<PathBuf>,
 }
 
 /// `yakyak tenant …`

@@ -54,7 +54,7 @@ pub(super) fn line(text: &str) -> Result<()> {
 }
 
 /// Names and User-Agents come from the network: no terminal escape may pass.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
