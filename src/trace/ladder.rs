@@ -52,14 +52,12 @@ impl Step {
     /// What stands on the arrow: method or status, what it is about, and the media it describes.
     #[must_use]
     pub fn label(&self) -> String {
-        let mut label = match Sip::parse_datagram(self.message.bytes.clone()) {
+        let label = match Sip::parse_datagram(self.message.bytes.clone()) {
             Ok(parsed) => label(&parsed),
             Err(_) => "unreadable".to_owned(),
         };
-        if self.again {
-            label.push_str(" (again)");
-        }
-        printable(&label)
+        // In front, since the end is what a narrow terminal cuts.
+        printable(&if self.again { format!("again: {label}") } else { label })
     }
 
     /// The whole message for people: line ends stay, other controls cannot do anything.
@@ -321,14 +319,14 @@ mod tests {
     #[test]
     fn a_call_as_a_ladder() {
         let expected = [
-            "                  1001                                  YakYak                                  1002",
-            "       ms  127.0.0.2:5070 UDP                       127.0.0.1:5060                       127.0.0.3:5080 UDP",
-            "      0.0           │──── INVITE · PCMU PCMA sendrecv ────▶│                                      │",
-            "      0.8           │◀─────── 100 Trying (INVITE) ─────────│                                      │",
-            "      1.5           │                                      │──── INVITE · PCMU PCMA sendrecv ────▶│",
-            "    500.0           │─ INVITE · PCMU PCMA sendrecv (again…▶│                                      │",
-            "    900.0           │                                      │◀────── 486 Busy \u{fffd}[2J (INVITE) ───────│",
-            "    900.2           │◀────── 486 Busy Here (INVITE) ───────│                                      │",
+            "                  1001                               YakYak                               1002",
+            "       ms  127.0.0.2:5070 UDP                    127.0.0.1:5060                    127.0.0.3:5080 UDP",
+            "      0.0           │─── INVITE · PCMU PCMA sendrecv ──▶│                                   │",
+            "      0.8           │◀────── 100 Trying (INVITE) ───────│                                   │",
+            "      1.5           │                                   │─── INVITE · PCMU PCMA sendrecv ──▶│",
+            "    500.0           │─ again: INVITE · PCMU PCMA sendr…▶│                                   │",
+            "    900.0           │                                   │◀──── 486 Busy \u{fffd}[2J (INVITE) ──────│",
+            "    900.2           │◀──── 486 Busy Here (INVITE) ──────│                                   │",
         ];
         let drawn = draw(&call(), 110);
         assert_eq!(drawn.lines().collect::<Vec<_>>(), expected, "\n{drawn}");
@@ -341,7 +339,7 @@ mod tests {
         assert_eq!(lines.len(), 6);
         assert_eq!(lines[0], "      0.0  1001 127.0.0.2:5070 UDP → INVITE · PCMU PCMA sendrecv");
         assert_eq!(lines[2], "      1.5  1002 127.0.0.3:5080 UDP ← INVITE · PCMU PCMA sendrecv");
-        assert_eq!(lines[3], "    500.0  1001 127.0.0.2:5070 UDP → INVITE · PCMU PCMA sendrecv (again)");
+        assert_eq!(lines[3], "    500.0  1001 127.0.0.2:5070 UDP → again: INVITE · PCMU PCMA sendrecv");
     }
 
     #[test]

@@ -3,10 +3,12 @@
 //! zlib around a version byte and one frame per message: time (µs since 1970, 8 bytes), way, transport, both addresses
 //! (family, address, port), length (4 bytes), message; all little-endian. What proves an identity is masked before.
 
+use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use bytes::Bytes;
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use flate2::read::ZlibDecoder;
+use flate2::{Compress, Compression, FlushCompress, Status};
 use jiff::Timestamp;
 use sip::{Flow, Transport};
 use store::SipTrace;
@@ -16,7 +18,7 @@ use super::message::{Message, Way};
 
 const VERSION: u8 = 1;
 /// More than any group may hold.
-const LARGEST: usize = 4 << 20;
+const LARGEST: u64 = 4 << 20;
 
 /// Masks and compresses, with room that is used again.
 pub struct Packer {
@@ -96,18 +98,9 @@ pub fn unpack(data: &[u8]) -> Vec<Message> {
 }
 
 fn inflate(data: &[u8]) -> Option<Vec<u8>> {
-    let mut decompress = Decompress::new(true);
-    let mut frames = Vec::with_capacity((data.len() * 8).clamp(1_024, LARGEST));
-    loop {
-        let at = usize::try_from(decompress.total_in()).ok()?;
-        match decompress.decompress_vec(data.get(at..)?, &mut frames, FlushDecompress::None).ok()? {
-            Status::StreamEnd => return Some(frames),
-            Status::Ok | Status::BufError if frames.len() < frames.capacity() || frames.len() >= LARGEST => {
-                return None;
-            }
-            Status::Ok | Status::BufError => frames.reserve(frames.capacity()),
-        }
-    }
+    let mut frames = Vec::new();
+    ZlibDecoder::new(data).take(LARGEST).read_to_end(&mut frames).ok()?;
+    Some(frames)
 }
 
 fn write(out: &mut Vec<u8>, message: &Message) {
