@@ -5,10 +5,10 @@
 use crate::method::Method;
 
 /// Methods that we take (RFC 3261 §20.5).
-pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, INFO, SUBSCRIBE, PUBLISH";
+pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, INFO, REFER, SUBSCRIBE, NOTIFY, PUBLISH";
 
 /// Option tags that we know (RFC 3261 §20.37).
-pub const SUPPORTED: &str = "100rel, path, timer";
+pub const SUPPORTED: &str = "100rel, path, timer, replaces, norefersub";
 
 /// Whether an option tag is one of ours, without regard to case.
 pub fn supports(tag: &[u8]) -> bool {

@@ -37,6 +37,8 @@ mod registrar;
 mod tenants;
 #[path = "world/timers.rs"]
 mod timers;
+#[path = "world/transfer.rs"]
+mod transfer;
 #[path = "world/vanish.rs"]
 mod vanish;
 #[path = "world/weather.rs"]

@@ -20,6 +20,7 @@ pub mod subscribe;
 pub mod talk;
 mod timing;
 mod transaction;
+mod transfer;
 mod update;
 
 use std::collections::VecDeque;

@@ -20,7 +20,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use domain::{Action, CallEventKind, ExtensionId, HangupBy};
+use domain::{Action, CallEventKind, CallId, ExtensionId, HangupBy};
 use media::{Leg, Negotiation, Reach, plan};
 use sip::header::{Event as Package, NameAddr, ReferTo, SubscriptionState};
 use sip::{DialogId, Header, Method, Name, Reply, Request, ServerId, Uri};
@@ -71,6 +71,8 @@ pub(crate) struct Party {
     number: String,
     /// Its INVITE that waits for our answer, when it comes with one (RFC 3891).
     server: Option<ServerId>,
+    /// The call it comes from.
+    from: Option<CallId>,
     /// What the history says of it.
     sip_call_id: String,
     extension_id: Option<ExtensionId>,
@@ -104,6 +106,7 @@ impl Party {
             shown,
             number,
             server: Some(setup.server),
+            from: None,
             sip_call_id: setup.request.call_id().map(|value| text(&value)).unwrap_or_default(),
             extension_id: Some(setup.identity.extension_id),
             user_agent: header(&Name::UserAgent),
@@ -111,10 +114,10 @@ impl Party {
     }
 
     /// Somebody who leaves another call.
-    fn leaving(callee: Callee) -> Self {
+    fn leaving(callee: Callee, from: CallId) -> Self {
         let Callee { end, leg, shown, number } = callee;
         let (sip_call_id, extension_id, user_agent) = (leg.sip_call_id, leg.extension_id, leg.user_agent);
-        Self { end, shown, number, server: None, sip_call_id, extension_id, user_agent }
+        Self { end, shown, number, server: None, from: Some(from), sip_call_id, extension_id, user_agent }
     }
 
     /// Its dialog.
@@ -369,7 +372,7 @@ impl Call {
             Side::Callee => HangupBy::Callee,
         };
         self.end_from(cx, Ending::Transferred, by, None);
-        Some(Party::leaving(stays))
+        Some(Party::leaving(stays, self.record.row().id))
     }
 
     /// The REFER of an attended transfer cannot be carried out; the two go on as they are.
@@ -399,10 +402,12 @@ impl Call {
     }
 
     /// A row of the history for somebody who joins this call.
-    fn joined(&mut self, cx: &mut Context<'_>, party: Party, ports: Leg, is_caller: bool) -> Callee {
-        let Party { mut end, shown, number, sip_call_id, extension_id, user_agent, .. } = party;
+    fn joined(&mut self, cx: &mut Context<'_>, party: Party, ports: Leg) -> Callee {
+        let Party { mut end, shown, number, from, sip_call_id, extension_id, user_agent, .. } = party;
+        let row = self.record.row_mut();
+        row.parent_call_id = row.parent_call_id.or(from);
         end.ports = ports;
-        let mut leg = self.record.leg(cx, is_caller);
+        let mut leg = self.record.leg(cx, false);
         leg.sip_call_id = sip_call_id;
         leg.extension_id = extension_id;
         leg.remote_ip = Some(end.flow.remote.ip());
@@ -419,7 +424,7 @@ impl Call {
             Side::Caller => self.caller.end.ports,
             Side::Callee => opposite(self.caller.end.ports),
         };
-        let callee = self.joined(cx, party, ports, side == Side::Caller);
+        let callee = self.joined(cx, party, ports);
         let detail = format!("{} in place of the {}", callee.number, word(side));
         self.record.event(cx, CallEventKind::Transferred, Some(detail));
         let Stage::Bridged(bridged) = &mut self.stage else { return };
@@ -475,7 +480,7 @@ impl Call {
         if party.server.is_some() {
             return self.turn_away(cx, &party);
         }
-        let callee = self.joined(cx, party, self.caller.end.ports, true);
+        let callee = self.joined(cx, party, self.caller.end.ports);
         self.record.event(cx, CallEventKind::Transferred, Some("while it rings".to_owned()));
         let caller = Caller::of(callee, self.caller.domain.clone());
         let old = std::mem::replace(&mut self.caller, caller);
@@ -492,7 +497,7 @@ impl Call {
     /// Another phone takes a call that rings (RFC 3891 §3, an early dialog replaced).
     fn pick_up(&mut self, cx: &mut Context<'_>, party: Party) {
         let Some(server) = party.server else { return self.turn_away(cx, &party) };
-        let mut callee = self.joined(cx, party, opposite(self.caller.end.ports), false);
+        let mut callee = self.joined(cx, party, opposite(self.caller.end.ports));
         let Some(address) = self.media.address(callee.end.ports, &callee.end.flow, cx.settings.rtp_advertised) else {
             return cx.respond(server, Reply::new(503));
         };

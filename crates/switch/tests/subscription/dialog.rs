@@ -191,7 +191,7 @@ fn another_one_at_the_other_end_is_told() {
     world.phone("1001").dials("1002");
     world.seconds(2);
     assert!(last(&world, "1000", lamp).body.contains("sip:1002@alpha.test"));
-    world.phone("1002").phone(|phone, now| phone.refer(now, "1003"));
+    world.phone("1002").phone(|phone, now| phone.transfer(now, "1003"));
     world.seconds(3);
     assert_eq!(world.stage("1003"), Stage::Talking);
     let told = last(&world, "1000", lamp);

@@ -54,15 +54,16 @@ impl Phone {
             (Method::Info | Method::Message, Some(call), Some(_)) if self.follows(call, &request) => {
                 return self.told(now, place, call, &request);
             }
+            (Method::Notify, Some(call), Some(_)) if self.follows(call, &request) => {
+                return self.notified(now, place, call, &request);
+            }
             (Method::Invite, Some(_), None) => 482,
             (Method::Invite | Method::Bye | Method::Update | Method::PRack | Method::Info, _, _) => 481,
             (Method::Options, _, _) => {
                 self.asked += 1;
                 200
             }
-            // What comes of a REFER.
-            (Method::Notify, Some(call), Some(_)) if self.follows(call, &request) => 200,
-            (Method::Notify, None, _) => match self.notified(now, &request) {
+            (Method::Notify, None, _) => match self.watched(now, &request) {
                 0 => return,
                 code => code,
             },

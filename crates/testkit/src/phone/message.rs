@@ -167,6 +167,15 @@ pub(super) fn other(message: &impl HasHeaders, name: &str) -> Option<String> {
     })
 }
 
+/// The value of a header, whatever it is to rsip.
+pub(super) fn line(message: &impl HasHeaders, name: &str) -> Option<String> {
+    message.headers().iter().find_map(|header| {
+        let text = header.to_string();
+        let (given, value) = text.split_once(':')?;
+        given.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+    })
+}
+
 /// A challenge and how often it has been answered.
 #[derive(Clone, Debug)]
 pub(super) struct Challenge {

@@ -59,6 +59,10 @@ impl Phone {
 
     /// Calls a number; returns the place of the call.
     pub fn dial(&mut self, now: Instant, number: &str) -> usize {
+        self.dial_with(now, number, Vec::new())
+    }
+
+    pub(super) fn dial_with(&mut self, now: Instant, number: &str, further: Vec<Header>) -> usize {
         let local = format!("<{}>;tag={:016x}", self.setup.record(), self.random());
         let remote = format!("<sip:{number}@{}>", self.setup.domain);
         let call_id = format!("{:016x}@{}", self.random(), self.setup.claims);
@@ -70,7 +74,7 @@ impl Phone {
         self.talks[call].version = u64::from(!late);
         self.talks[call].offers_late = late;
         let sdp = (!late).then(|| self.describe(call));
-        if let Some(request) = self.in_talk(call, Method::Invite, Vec::new(), sdp) {
+        if let Some(request) = self.in_talk(call, Method::Invite, further, sdp) {
             self.talks[call].invite = self.request(now, request, Purpose::Invite(call));
         }
         call
@@ -93,6 +97,8 @@ impl Phone {
             changes: Vec::new(),
             told: Vec::new(),
             said: Vec::new(),
+            news: Vec::new(),
+            replaces: false,
             progress: Vec::new(),
             pracked: 0,
             pracks: Vec::new(),

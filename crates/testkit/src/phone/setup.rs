@@ -129,6 +129,8 @@ pub struct Manner {
     pub speaks: bool,
     /// Whether every 200 of it comes twice, from two ends, as from behind a proxy that forks.
     pub answers_twice: bool,
+    /// Whether it hangs up when its transfer has come about; otherwise it waits until it is told to go.
+    pub leaves: bool,
     /// What it can do beyond RFC 3261.
     pub skills: Skills,
 }
@@ -146,6 +148,7 @@ impl Default for Manner {
             crosses_cancel: false,
             speaks: true,
             answers_twice: false,
+            leaves: false,
             skills: Skills::default(),
         }
     }

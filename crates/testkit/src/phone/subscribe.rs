@@ -170,16 +170,6 @@ impl Phone {
         }
     }
 
-    /// Asks the switch to hand the other side of its newest call over to a number (RFC 3515).
-    pub fn refer(&mut self, now: Instant, number: &str) {
-        let call = self.talks.len().saturating_sub(1);
-        let target = format!("<sip:{number}@{}>", self.setup.domain);
-        let headers = vec![Header::Other("Refer-To".to_owned(), target)];
-        if let Some(request) = self.in_talk(call, Method::Refer, headers, None) {
-            self.request(now, request, Purpose::Say(call));
-        }
-    }
-
     /// The CSeq of the next SUBSCRIBE of a subscription.
     pub(super) fn next_watch_cseq(&mut self, place: usize) -> u32 {
         self.watches[place].cseq += 1;
@@ -201,8 +191,8 @@ impl Phone {
         watch.remote = to.split_once(':').map_or(to.clone(), |(_, value)| value.trim().to_owned());
     }
 
-    /// A NOTIFY; what it is answered, 0 for nothing.
-    pub(super) fn notified(&mut self, now: Instant, request: &Request) -> u16 {
+    /// A NOTIFY of no call; what it is answered, 0 for nothing.
+    pub(super) fn watched(&mut self, now: Instant, request: &Request) -> u16 {
         let value = |name: &str| header(request, name).unwrap_or_default();
         let told = Told {
             at: now,

@@ -66,7 +66,11 @@ pub struct Talk {
     pub changes: Vec<u16>,
     /// Type and body of everything the other side has said by INFO or MESSAGE.
     pub told: Vec<(String, String)>,
-    /// Statuses of what the phone itself has said so.
+    /// Whether it was dialled to take somebody's place.
+    pub replaces: bool,
+    /// What it was told of its transfers.
+    pub news: Vec<u16>,
+    /// Statuses of what the phone itself has said so, REFER among it.
     pub said: Vec<u16>,
     /// Provisional statuses, in order; repetitions and 100 left out.
     pub progress: Vec<u16>,
@@ -130,6 +134,12 @@ impl Talk {
         let theirs =
             self.theirs.as_ref().is_some_and(|theirs| theirs.receives && !theirs.address.ip().is_unspecified());
         theirs && self.hold != Some(Hold::Inactive) && self.stage != Stage::Over
+    }
+
+    /// From of the other side, as the display first showed it.
+    #[must_use]
+    pub fn remote_party(&self) -> &str {
+        &self.remote
     }
 
     /// Whether the phone itself holds the other side.

@@ -152,6 +152,21 @@ impl Handset<'_> {
         self.does(&Verb::Resume)
     }
 
+    /// Transfers its newest running call to a number.
+    pub fn transfers_to(self, number: &str) -> Self {
+        self.does_now(|phone, now| phone.transfer(now, number))
+    }
+
+    /// Joins the other sides of its two newest calls.
+    pub fn joins_its_calls(self) -> Self {
+        self.does_now(|phone, now| phone.join_calls(now))
+    }
+
+    /// From now on it hangs up as soon as a transfer of its has come about.
+    pub fn leaves_after_transfers(self) -> Self {
+        self.manner(|manner| manner.leaves = true)
+    }
+
     /// Presses a key.
     pub fn presses(self, key: char) -> Self {
         self.world.phones[self.place].press(key);

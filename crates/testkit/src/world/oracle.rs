@@ -116,7 +116,9 @@ impl World {
             of_call.entry(&record.call_id).or_default().push(record);
         }
         for phone in &self.phones {
-            for talk in phone.talks.iter().filter(|talk| talk.role == Role::Caller) {
+            // Who takes somebody's place has a leg in the other's call and none of its own, or is refused.
+            let calls = |talk: &&Talk| talk.role == Role::Caller && !talk.replaces;
+            for talk in phone.talks.iter().filter(calls) {
                 let records = of_call.remove(talk.call_id.as_str()).unwrap_or_default();
                 match records.as_slice() {
                     [] if !talk.admitted => {}
@@ -138,7 +140,8 @@ impl World {
         if record.tenant_id != self.tenant(&phone.setup.tenant).id() {
             wrong("another tenant");
         }
-        if self.config.weather != Weather::CALM || phone.is_gone() {
+        // After a transfer the caller's call may end before, or be answered without, the one of the record.
+        if self.config.weather != Weather::CALM || phone.is_gone() || self.was_transferred(record.id) {
             return;
         }
         if talk.answered_at.is_some() != record.answer_time.is_some() {
@@ -155,6 +158,12 @@ impl World {
         if talk.acknowledges_end() && seen(talk.over_at) != written(record.end_time) {
             wrong("another time of end");
         }
+    }
+
+    fn was_transferred(&self, id: CallId) -> bool {
+        self.journal.iter().any(|entry| {
+            matches!(entry, JournalEntry::Event(event) if event.call_id == id && event.kind == CallEventKind::Transferred)
+        })
     }
 
     /// Looks at whatever reaches a phone for traces of other tenants.
