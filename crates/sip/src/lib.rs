@@ -35,6 +35,7 @@ pub mod framing;
 pub mod glance;
 pub mod header;
 pub mod limits;
+pub mod locate;
 pub mod message;
 pub mod method;
 pub mod package;

@@ -56,3 +56,17 @@ pub const PRESENCE_TEXT: usize = 256;
 
 /// Most provisional answers to one INVITE that wait for the PRACK of the one before them.
 pub const PROVISIONALS: usize = 8;
+/// Most places that one request is tried at; the rest of a domain's is not looked at.
+pub const HOPS: usize = 16;
+
+/// Most questions to name servers for one URI.
+pub const DNS_QUESTIONS: usize = 32;
+
+/// Most NAPTR records of a domain, SRV records of a service and addresses of a host that are looked at.
+pub const NAPTR_RECORDS: usize = 8;
+
+/// See [`NAPTR_RECORDS`].
+pub const SRV_RECORDS: usize = 16;
+
+/// See [`NAPTR_RECORDS`].
+pub const ADDRESSES: usize = 8;
