@@ -5,6 +5,7 @@ mod cdr;
 mod choice;
 mod extension;
 pub mod live;
+mod locate;
 mod output;
 mod tenant;
 pub mod trace;
@@ -35,6 +36,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Registration(command) => live::registrations(&settings, &command, json),
         Command::Call(command) => live::calls(&settings, &command, json),
         Command::Trace(wanted) => trace::run(&settings, &wanted, json),
+        Command::Locate { uri, server, bytes } => locate::run(&uri, server, bytes, json),
         Command::Cdr(command) => with_store(&settings, async |store| cdr::run(store, command, json).await),
     }
 }

@@ -1,5 +1,6 @@
 //! The grammar of the command line. Nouns are singular; the plurals of the lists are accepted as well.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -78,6 +79,19 @@ pub struct TraceArguments {
     /// Write a capture file for Wireshark or sngrep instead
     #[arg(long, value_name = "FILE", conflicts_with = "full")]
     pub pcap: Option<PathBuf>,
+    /// Look up where requests for a SIP URI go: NAPTR, SRV and addresses, in the order in which they are tried (RFC 3263)
+    #[command(after_help = "Examples:\n  yakyak locate sip:carrier.example\n  \
+                            yakyak locate \"sip:carrier.example;transport=tcp\" --server 127.0.0.1:53")]
+    Locate {
+        /// The URI
+        uri: String,
+        /// A name server to ask instead of the machine's own
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        server: Option<SocketAddr>,
+        /// Length of the request in bytes; from 1301 on TCP is tried before UDP
+        #[arg(long, default_value_t = 800)]
+        bytes: usize,
+    },
 }
 
 /// `yakyak tenant …`

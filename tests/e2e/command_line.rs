@@ -146,3 +146,18 @@ fn settings_of_an_extension(server: &Server, tenant: &str) {
     refused(&server.command(&["tenant", "set", tenant, "--emergency-numbers", "201"]), &["201", "extension"]);
     refused(&server.command(&["extension", "create", "--tenant", tenant, "911"]), &["911", "emergency"]);
 }
+
+#[test]
+fn a_uri_is_located_or_refused_in_one_line() {
+    let run = |arguments: &[&str]| clean(&mut Command::new(program())).arg("locate").args(arguments).output().unwrap();
+    let output = run(&["sip:192.0.2.7;transport=tls", "--json"]);
+    assert!(output.status.success(), "{output:?}");
+    let rows: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(rows, serde_json::json!([{ "transport": "TLS", "address": "192.0.2.7:5061" }]));
+    let output = run(&["sip:[2001:db8::7]", "--bytes", "1301"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines, [["TRANSPORT", "ADDRESS"], ["TCP", "[2001:db8::7]:5060"], ["UDP", "[2001:db8::7]:5060"]]);
+    refused(&run(&["mailto:x@y.example"]), &["not a SIP URI", "sip:carrier.example"]);
+    refused(&run(&["sip:192.0.2.7;transport=sctp"]), &["no transport"]);
+}

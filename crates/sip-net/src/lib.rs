@@ -22,6 +22,7 @@
 
 mod certificate;
 mod counters;
+mod dns;
 mod event;
 mod guard;
 mod limits;
@@ -34,6 +35,7 @@ mod transports;
 
 pub use certificate::{Certificate, CertificateError};
 pub use counters::Counters;
+pub use dns::{Resolver, ResolverError};
 pub use event::{Event, Sink};
 pub use guard::{Guard, GuardCounters, GuardLimits, Report, Standing, Taken};
 pub use receive::Received;

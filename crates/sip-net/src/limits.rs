@@ -78,3 +78,8 @@ pub(crate) const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Descriptors that connections leave to media, files and the database.
 pub(crate) const DESCRIPTORS_FOR_OTHERS: u64 = 1_024;
+/// How long the search for the addresses of one URI may take.
+pub(crate) const LOCATE: Duration = Duration::from_secs(6);
+
+/// Answers of name servers that are remembered.
+pub(crate) const DNS_CACHE: u64 = 4_096;
