@@ -63,6 +63,19 @@ pub enum Command {
                             masked. In the capture file every message is one UDP datagram, also where it travelled over TCP, TLS\n\
                             or a WebSocket: Wireshark and sngrep read it, and the addresses and ports are the true ones.")]
     Trace(TraceArguments),
+    /// Look up where requests for a SIP URI go: NAPTR, SRV and addresses, in the order in which they are tried (RFC 3263)
+    #[command(after_help = "Examples:\n  yakyak locate sip:carrier.example\n  \
+                            yakyak locate \"sip:carrier.example;transport=tcp\" --server 127.0.0.1:53")]
+    Locate {
+        /// The URI
+        uri: String,
+        /// A name server to ask instead of the machine's own
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        server: Option<SocketAddr>,
+        /// Length of the request in bytes; from 1301 on TCP is tried before UDP
+        #[arg(long, default_value_t = 800)]
+        bytes: usize,
+    },
 }
 
 /// `yakyak trace …`
@@ -79,19 +92,6 @@ pub struct TraceArguments {
     /// Write a capture file for Wireshark or sngrep instead
     #[arg(long, value_name = "FILE", conflicts_with = "full")]
     pub pcap: Option<PathBuf>,
-    /// Look up where requests for a SIP URI go: NAPTR, SRV and addresses, in the order in which they are tried (RFC 3263)
-    #[command(after_help = "Examples:\n  yakyak locate sip:carrier.example\n  \
-                            yakyak locate \"sip:carrier.example;transport=tcp\" --server 127.0.0.1:53")]
-    Locate {
-        /// The URI
-        uri: String,
-        /// A name server to ask instead of the machine's own
-        #[arg(long, value_name = "ADDRESS:PORT")]
-        server: Option<SocketAddr>,
-        /// Length of the request in bytes; from 1301 on TCP is tried before UDP
-        #[arg(long, default_value_t = 800)]
-        bytes: usize,
-    },
 }
 
 /// `yakyak tenant …`
