@@ -179,7 +179,9 @@ impl Streams {
             return false;
         };
         let outbox = Arc::new(Outbox::new(CONNECTING_MESSAGES));
-        let Some(place) = self.shared.table.enter(flow, &outbox, false) else { return false };
+        let Some(place) = self.shared.table.enter(flow, &outbox, self.shared.table.arrive(), false) else {
+            return false;
+        };
         if outbox.push(message).is_err() {
             // Longer than any queue may be; dropping the place says so.
             return true;

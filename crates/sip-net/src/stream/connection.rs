@@ -113,7 +113,11 @@ impl Connection {
 
     /// Runs until the connection ends. Its place goes with it, and so the end is told.
     pub(crate) async fn run(mut self) {
-        let end = std::future::poll_fn(|cx| self.poll(cx)).await;
+        // What came together with the opening of a WebSocket lies in the codec already.
+        let end = match self.take(&[]) {
+            Ok(()) => std::future::poll_fn(|cx| self.poll(cx)).await,
+            Err(end) => end,
+        };
         let counting = self.shared.counting(self.flow.transport);
         match &end {
             End::Late => counting.timeouts.one(),
@@ -234,7 +238,12 @@ impl Connection {
                         return Err(End::Broken(io::ErrorKind::InvalidData.into()));
                     }
                 }
-                Taken::Close => self.outbox.finish(),
+                Taken::Close => {
+                    // Its answer is written already; nothing may come behind it.
+                    self.outbox.finish();
+                    self.phase = Phase::Ending { until: now + GOODBYE, answered: true };
+                    return Ok(());
+                }
             }
         }
         let earlier = self.midway_since.filter(|_| self.heard_at != now);

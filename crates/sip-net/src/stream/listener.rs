@@ -16,7 +16,7 @@ use super::codec::Codec;
 use super::connection::Connection;
 use super::io::Io;
 use super::outbox::Outbox;
-use super::table::Head;
+use super::table::{Arrival, Head};
 use super::websocket::{self, Opening};
 use crate::limits::{ACCEPT_REST, BACKLOG, GOODBYE, QUEUE_MESSAGES, UPGRADE_BYTES};
 use crate::receive::without_flow_label;
@@ -88,13 +88,18 @@ pub(crate) async fn accept(bound: Bound, shared: Arc<Shared>) {
             continue;
         };
         counting.accepted.one();
-        tokio::spawn(begin(stream, remote, transport, head, Arc::clone(&shared)));
+        let arrival = shared.table.arrive();
+        tokio::spawn(begin(stream, (transport, remote), (head, arrival), Arc::clone(&shared)));
     }
 }
 
 /// TLS, then the WebSocket, as far as the transport has them; then the connection runs.
-async fn begin(stream: TcpStream, remote: SocketAddr, transport: Transport, head: Head, shared: Arc<Shared>) {
-    let _head = head;
+async fn begin(
+    stream: TcpStream,
+    (transport, remote): (Transport, SocketAddr),
+    (_head, arrival): (Head, Arrival),
+    shared: Arc<Shared>,
+) {
     let Ok(local) = stream.local_addr() else { return };
     let flow = Flow { transport, local: without_flow_label(local), remote };
     tune(&stream);
@@ -111,7 +116,7 @@ async fn begin(stream: TcpStream, remote: SocketAddr, transport: Transport, head
         }
     };
     let outbox = Arc::new(Outbox::new(QUEUE_MESSAGES));
-    let Some(place) = shared.table.enter(flow, &outbox, true) else { return };
+    let Some(place) = shared.table.enter(flow, &outbox, arrival, true) else { return };
     Connection::new(io, codec, outbox, place, flow, shared).run().await;
 }
 

@@ -40,6 +40,10 @@ pub(crate) struct Place {
     pub(crate) connected: bool,
 }
 
+/// When a connection came, compared with others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival(u64);
+
 /// What became of a message.
 pub(crate) enum Sent {
     /// It waits for the socket.
@@ -55,17 +59,30 @@ impl Table {
         Arc::new(Self { inner: Mutex::default(), sink })
     }
 
-    /// Takes a place. Whoever had it before is gone, and is told to be so first. `None` once the table is closed.
-    pub(crate) fn enter(self: &Arc<Self>, flow: Flow, outbox: &Arc<Outbox>, connected: bool) -> Option<Place> {
+    /// A number for a connection that has just come. The order of these numbers is that of the connections.
+    pub(crate) fn arrive(&self) -> Arrival {
         let mut inner = self.lock();
-        if inner.closed {
+        inner.next += 1;
+        Arrival(inner.next)
+    }
+
+    /// Takes a place. Whoever had it before is gone, and is told to be so first. `None` when a later connection has the place
+    /// already, so that this one must be the one that is gone, and once the table is closed.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        flow: Flow,
+        outbox: &Arc<Outbox>,
+        arrival: Arrival,
+        connected: bool,
+    ) -> Option<Place> {
+        let id = arrival.0;
+        let mut inner = self.lock();
+        if inner.closed || inner.flows.get(&flow).is_some_and(|other| other.id > id) {
             return None;
         }
         if let Some(old) = inner.remove(&flow, None) {
             self.tell_end(flow, &old, true);
         }
-        inner.next += 1;
-        let id = inner.next;
         inner.flows.insert(flow, Entry { id, outbox: Arc::clone(outbox), alias: None });
         Some(Place { table: Arc::clone(self), flow, id, connected })
     }
