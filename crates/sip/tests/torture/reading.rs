@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use sip::Message;
+use sip::framing::{Decoder, Frame};
 
-use crate::table::{self, Answer, ROWS, Reading, Stream};
+use crate::table::{self, ROWS, Reading, Stream};
 
 pub(super) fn corpus() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
@@ -60,10 +61,78 @@ fn as_a_datagram() {
     }
 }
 
-/// What a stream cannot even frame is nothing that anybody is served for.
+/// What a decoder makes of a stream: its readings in order, `None` for a keep-alive, and how it ends.
+#[derive(Debug, Eq, PartialEq)]
+struct Framed {
+    readings: Vec<Option<Reading>>,
+    end: End,
+}
+
+#[derive(Debug, Eq, PartialEq)]
+enum End {
+    /// The next message may begin.
+    Between,
+    /// More bytes of this one are missing.
+    Midway,
+    /// Nothing more can be read.
+    Lost,
+}
+
+fn framed<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Framed {
+    let mut decoder = Decoder::default();
+    let mut readings = Vec::new();
+    for piece in pieces {
+        decoder.push(piece);
+        loop {
+            match decoder.next_frame() {
+                Ok(None) => break,
+                Ok(Some(Frame::Ping)) => readings.push(None),
+                Ok(Some(Frame::Message(message))) => readings.push(Some(reading(Ok(message)))),
+                Ok(Some(Frame::Unreadable(_))) => readings.push(Some(Reading::Dropped)),
+                Ok(Some(Frame::Last(message))) => {
+                    readings.push(Some(reading(Ok(message))));
+                    return Framed { readings, end: End::Lost };
+                }
+                Err(_) => return Framed { readings, end: End::Lost },
+            }
+        }
+    }
+    Framed { readings, end: if decoder.is_midway() { End::Midway } else { End::Between } }
+}
+
 #[test]
-fn what_is_other_on_a_stream_is_no_good_message() {
-    for row in ROWS.iter().filter(|row| row.stream != Stream::Same && row.file != "valid-no-length") {
-        assert!(!matches!(row.answer, Answer::Good { .. }), "{} {}", row.section, row.file);
+fn as_a_stream_however_it_is_cut() {
+    for row in ROWS {
+        let name = (row.section, row.file);
+        let bytes = bytes(row.file);
+        let whole = framed(std::iter::once(&bytes[..]));
+        let (readings, end) = match row.stream {
+            // The second half of the two in one is a message without a length, and without anybody to answer to.
+            Stream::Same if row.file == "valid-two-in-one" => {
+                (vec![Some(Reading::Sound), Some(Reading::Faulty(400))], End::Lost)
+            }
+            Stream::Same => (vec![Some(row.reading)], End::Between),
+            Stream::Waits => (vec![], End::Midway),
+            Stream::Refused => (vec![Some(Reading::Faulty(400))], End::Lost),
+            Stream::Closed => (vec![], End::Lost),
+            Stream::Pong => (vec![None], End::Between),
+        };
+        assert_eq!(whole, Framed { readings, end }, "{name:?}");
+        assert_eq!(framed(bytes.chunks(1)), whole, "{name:?} byte by byte");
+        for at in (1..bytes.len()).step_by(7) {
+            let (one, other) = bytes.split_at(at);
+            assert_eq!(framed([one, other].into_iter()), whole, "{name:?} cut at {at}");
+        }
+    }
+}
+
+/// Whatever stood in the stream before and stands behind it, each message that has an end is read alike.
+#[test]
+fn as_one_stream_of_all() {
+    let rows = || ROWS.iter().filter(|row| row.stream == Stream::Same && row.file != "valid-two-in-one");
+    let all: Vec<u8> = rows().flat_map(|row| bytes(row.file)).collect();
+    let readings: Vec<Option<Reading>> = rows().map(|row| Some(row.reading)).collect();
+    for size in [1, 13, 1_400, all.len()] {
+        assert_eq!(framed(all.chunks(size)).readings, readings, "in pieces of {size}");
     }
 }
