@@ -123,6 +123,13 @@ impl<I> Endpoint<I> {
         })
     }
 
+    /// From now on requests in a dialog travel over this flow: its peer has come back there.
+    pub fn move_dialog(&mut self, id: DialogId, flow: Flow) {
+        if let Some(dialog) = self.dialogs.get_mut(id) {
+            dialog.flow = flow;
+        }
+    }
+
     /// Drops a dialog without a word. One whose session is over, and which still has to tell what became of a REFER, stays
     /// until it has, 64·T1 at most; one whose 2xx never left, because a PRACK was awaited, until the INVITE is refused.
     pub fn forget(&mut self, id: DialogId) {

@@ -79,7 +79,7 @@ pub fn classify(message: &Message, standing: Standing, is_emergency: impl FnOnce
         _ => Fate::TurnedAway,
     };
     let calls = matches!(method, Method::Invite | Method::Cancel);
-    let emergency = calls && !stranger && request.uri().user_raw().is_some_and(|user| is_emergency(user));
+    let emergency = calls && !stranger && request.uri().user_raw().is_some_and(is_emergency);
     match standing {
         _ if emergency => (Class::Emergency, Fate::Waits),
         Standing::Registered(_) if *method == Method::Register => (Class::Renewal, fate),

@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 mod dispatch;
+mod follow;
 mod guard;
 pub(crate) mod lines;
 mod perform;

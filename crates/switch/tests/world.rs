@@ -39,6 +39,8 @@ mod tenants;
 mod timers;
 #[path = "world/transfer.rs"]
 mod transfer;
+#[path = "world/transports.rs"]
+mod transports;
 #[path = "world/vanish.rs"]
 mod vanish;
 #[path = "world/weather.rs"]

@@ -1,4 +1,5 @@
-//! A network that loses, repeats, delays and reorders datagrams, the same way every time for one seed.
+//! A network that loses, repeats, delays and reorders datagrams, and delays and cuts streams, the same way every time for one
+//! seed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -18,6 +19,12 @@ pub const WEATHER_STREAM: u64 = 0;
 /// A datagram that is held back waits at most this much longer than the width of the delay, so that even in a network
 /// without delay two packets of a 20 ms stream can overtake it.
 const HELD_BACK: Duration = Duration::from_millis(50);
+
+/// How long a stream waits for what was lost to be sent again, beyond the delay.
+const SENT_AGAIN: Range<Duration> = Duration::from_millis(200)..Duration::from_millis(1_000);
+
+/// How long a stream waits for a host that is cut off before it tries again.
+const NEXT_TRY: Duration = Duration::from_secs(1);
 
 /// What may happen to a datagram. Probabilities are between 0 and 1.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,7 +87,7 @@ pub struct Network {
     between: BTreeMap<(IpAddr, IpAddr), Weather>,
     cut_off: BTreeSet<IpAddr>,
     /// Ordered by arrival, then by departure.
-    in_flight: BTreeMap<(Instant, u64), Datagram>,
+    in_flight: BTreeMap<(Instant, u64), Parcel>,
     sequence: u64,
     /// The latest ordered arrival of each pair that has datagrams in flight.
     latest: BTreeMap<(SocketAddr, SocketAddr), Instant>,
@@ -137,9 +144,29 @@ impl Network {
         let datagram = Datagram { from, to, bytes };
         if is_doubled {
             self.counters.duplicated += 1;
-            self.depart(now, second, datagram.clone());
+            self.depart(now, second, Parcel { datagram: datagram.clone(), is_stream: false });
         }
-        self.depart(now, first, datagram);
+        self.depart(now, first, Parcel { datagram, is_stream: false });
+    }
+
+    /// Sends bytes of a stream. They arrive, in order; where the weather would lose them they come later, and all behind them.
+    pub fn send_stream(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
+        self.counters.sent += 1;
+        let weather = self.weather_between(from.ip(), to.ip());
+        let again = self.dice.duration(&SENT_AGAIN);
+        let wait = if self.dice.chance(weather.loss) { again } else { Duration::ZERO };
+        let journey = Journey::InOrder(self.dice.duration(&weather.delay) + wait);
+        self.depart(now, journey, Parcel { datagram: Datagram { from, to, bytes }, is_stream: true });
+    }
+
+    /// Cuts the stream between two addresses: what is on its way in it never arrives.
+    pub fn cut_stream(&mut self, one: SocketAddr, other: SocketAddr) {
+        let before = self.in_flight.len();
+        self.in_flight.retain(|_, parcel| {
+            let ends = (parcel.datagram.from, parcel.datagram.to);
+            !parcel.is_stream || (ends != (one, other) && ends != (other, one))
+        });
+        self.counters.lost += (before - self.in_flight.len()) as u64;
     }
 
     /// When the next datagram arrives.
@@ -152,17 +179,23 @@ impl Network {
         while let Some(first) = self.in_flight.first_entry()
             && first.key().0 <= now
         {
-            let ((at, _), datagram) = first.remove_entry();
-            let pair = (datagram.from, datagram.to);
+            let ((at, sequence), parcel) = first.remove_entry();
+            let pair = (parcel.datagram.from, parcel.datagram.to);
+            if parcel.is_stream && (self.cut_off.contains(&pair.0.ip()) || self.cut_off.contains(&pair.1.ip())) {
+                let latest = self.latest.entry(pair).or_insert(at);
+                *latest = (*latest).max(at + NEXT_TRY);
+                self.in_flight.insert((at + NEXT_TRY, sequence), parcel);
+                continue;
+            }
             if self.latest.get(&pair) == Some(&at) {
                 self.latest.remove(&pair);
             }
-            if self.cut_off.contains(&datagram.to.ip()) {
+            if self.cut_off.contains(&pair.1.ip()) {
                 self.counters.lost += 1;
                 continue;
             }
             self.counters.delivered += 1;
-            return Some(datagram);
+            return Some(parcel.datagram);
         }
         None
     }
@@ -191,10 +224,10 @@ impl Network {
         }
     }
 
-    fn depart(&mut self, now: Instant, journey: Journey, datagram: Datagram) {
+    fn depart(&mut self, now: Instant, journey: Journey, parcel: Parcel) {
         let arrival = match journey {
             Journey::InOrder(delay) => {
-                let latest = self.latest.entry((datagram.from, datagram.to)).or_insert(now);
+                let latest = self.latest.entry((parcel.datagram.from, parcel.datagram.to)).or_insert(now);
                 *latest = (*latest).max(now + delay);
                 *latest
             }
@@ -204,8 +237,16 @@ impl Network {
             }
         };
         self.sequence += 1;
-        self.in_flight.insert((arrival, self.sequence), datagram);
+        self.in_flight.insert((arrival, self.sequence), parcel);
     }
+}
+
+/// Something on its way.
+#[derive(Debug)]
+struct Parcel {
+    datagram: Datagram,
+    /// Whether it belongs to a stream, which loses nothing.
+    is_stream: bool,
 }
 
 /// How a datagram travels, and how long.

@@ -16,6 +16,7 @@ mod probe;
 pub mod session;
 mod setup;
 pub mod skill;
+mod stream;
 pub mod subscribe;
 pub mod talk;
 mod timing;
@@ -92,6 +93,8 @@ pub struct Phone {
     clients: Vec<Client>,
     servers: Vec<Server>,
     outbox: VecDeque<Datagram>,
+    inbound: stream::Inbound,
+    was_cut: bool,
     next_port: u16,
     /// Ports that were its own before its NAT box gave it others.
     left_ports: Vec<u16>,
@@ -122,6 +125,8 @@ impl Phone {
             clients: Vec::new(),
             servers: Vec::new(),
             outbox: VecDeque::new(),
+            inbound: stream::Inbound::default(),
+            was_cut: false,
             next_port: FIRST_PORT,
             left_ports: Vec::new(),
             is_gone: false,
@@ -156,12 +161,10 @@ impl Phone {
                 self.complaints.push(format!("SIP from {}", datagram.from));
                 return;
             }
-            match message::read(&datagram.bytes) {
-                Ok(SipMessage::Request(request)) => self.handle_request(now, request),
-                Ok(SipMessage::Response(response)) => self.handle_response(now, &response),
-                Err(complaint) => self.complaints.push(complaint),
-            }
-            return;
+            return match self.setup.transport.is_reliable() {
+                true => self.handle_stream(now, &datagram.bytes),
+                false => self.handle_message(now, &datagram.bytes),
+            };
         }
         let port = datagram.to.port() - self.setup.shift();
         let talk = self.talks.iter_mut().rev().find(|talk| talk.port == port || talk.port + 1 == port);
@@ -182,6 +185,14 @@ impl Phone {
                 }
             }
             None => self.complaints.push(format!("a packet to port {port}, which no call has")),
+        }
+    }
+
+    fn handle_message(&mut self, now: Instant, bytes: &Bytes) {
+        match message::read(bytes) {
+            Ok(SipMessage::Request(request)) => self.handle_request(now, request),
+            Ok(SipMessage::Response(response)) => self.handle_response(now, &response),
+            Err(complaint) => self.complaints.push(complaint),
         }
     }
 

@@ -15,6 +15,7 @@
 mod handset;
 mod oracle;
 mod skills;
+mod stream;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,10 +24,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use domain::{JournalEntry, RegistrationChange, TenantStatus};
-use sip::{EndpointConfig, Flow, Message, Transport};
+use sip::framing::Decoder;
+use sip::{EndpointConfig, Transport};
 use switch::{Input, Output, SessionTerms, Shard, ShardConfig};
 
 use crate::clock::Clock;
+use crate::dice::Dice;
 use crate::network::{Datagram, Network, Weather};
 use crate::phone::audio::Voice;
 use crate::phone::{Phone, PhoneSetup};
@@ -105,6 +108,11 @@ pub struct World {
     breaches: Vec<String>,
     due: BTreeMap<Actor, Instant>,
     deadlines: BTreeSet<(Instant, Actor)>,
+    /// What the switch has of each connection that phones have opened, and where they cut what they send.
+    connections: BTreeMap<SocketAddr, Decoder>,
+    cuts: Dice,
+    /// Phones without a connection.
+    offline: BTreeSet<usize>,
     is_draining: bool,
 }
 
@@ -120,6 +128,7 @@ impl World {
         let shard = Shard::new(ShardConfig { qualify_every: config.qualify_every, session: config.session, ..shard });
         World {
             network: Network::new(config.seed, config.weather.clone()),
+            cuts: Dice::new(config.seed, stream::CUT_STREAM),
             worker: Worker::new(config.seed, FIRST_RTP_PORT, config.port_pairs, config.silence_after),
             clock,
             elsewhere: Vec::new(),
@@ -134,6 +143,8 @@ impl World {
             breaches: Vec::new(),
             due: BTreeMap::new(),
             deadlines: BTreeSet::new(),
+            connections: BTreeMap::new(),
+            offline: BTreeSet::new(),
             is_draining: false,
         }
     }
@@ -185,6 +196,7 @@ impl World {
             domain: tenant.domain(),
             password: tenant.password(extension),
             registrar: SocketAddr::new(SWITCH, SIP_PORT),
+            transport: Transport::Udp,
             address,
             claims: address.ip(),
             laws: vec![crate::Law::Mu, crate::Law::A],
@@ -309,12 +321,8 @@ impl World {
                 None => self.elsewhere.push(datagram.clone()),
             }
         } else if datagram.to.port() == SIP_PORT {
-            // As the door does: what cannot be parsed goes no further.
-            if let Ok(message) = Message::parse_datagram(datagram.bytes.clone()) {
-                let flow = Flow { transport: Transport::Udp, local: datagram.to, remote: datagram.from };
-                self.shard.handle(now, Input::Sip { flow, message });
-                self.settle_shard();
-            }
+            self.receive(now, datagram);
+            self.settle_shard();
         } else {
             self.worker.handle_datagram(now, datagram);
             self.settle_shard();
@@ -327,10 +335,7 @@ impl World {
         loop {
             if let Some(output) = self.shard.poll_output() {
                 match output {
-                    Output::Transmit(transmit) => {
-                        let Flow { local, remote, .. } = transmit.flow;
-                        self.network.send(now, local, remote, transmit.bytes);
-                    }
+                    Output::Transmit(transmit) => self.transmit(now, transmit),
                     Output::Media(command) => self.worker.handle_command(now, command),
                     Output::Journal(entry) => self.journal.push(entry),
                     Output::Registration(change) => self.bindings.push(change),
@@ -354,7 +359,7 @@ impl World {
     fn settle_phone(&mut self, place: usize) {
         let now = self.clock.now();
         while let Some(datagram) = self.phones[place].poll_datagram() {
-            self.network.send(now, datagram.from, datagram.to, datagram.bytes);
+            self.carry(now, place, datagram);
         }
         let due = self.phones[place].poll_timeout();
         self.wake(Actor::Phone(place), due);

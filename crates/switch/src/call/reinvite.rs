@@ -20,6 +20,9 @@ use super::{Call, Side, Stage};
 use crate::limits;
 use crate::verdict::Ending;
 
+/// Status for a change that cannot be brought to the other side at the moment.
+const UNAVAILABLE: u16 = 480;
+
 /// Not acceptable here: a change that cannot be made, whatever the reason.
 const NOT_ACCEPTABLE: u16 = 488;
 
@@ -299,11 +302,20 @@ impl Call {
         }
     }
 
-    /// Nothing came of a change: that side is not there any more.
+    /// Nothing came of a change: that side is not there any more. A phone whose connection broke is not there at the moment: the
+    /// session stays as it was, and silence will tell whether it comes back.
     pub(super) fn reinvite_failed(&mut self, cx: &mut Context<'_>, request: RequestKey, why: Failure) {
-        let Stage::Bridged(bridged) = &self.stage else { return };
+        let Stage::Bridged(bridged) = &mut self.stage else { return };
         let waiting = bridged.exchange.as_ref().and_then(Exchange::request);
-        if waiting.is_some_and(|(waiting, _)| waiting == request) {
+        if let Some((_, from)) = waiting.filter(|(waiting, _)| *waiting == request) {
+            let is_stream = ends(&mut self.caller, bridged, from).1.flow.transport.is_reliable();
+            let passing = |exchange: &mut Exchange| matches!(exchange, Exchange::Passing { .. });
+            if is_stream
+                && why == Failure::Transport
+                && let Some(exchange) = bridged.exchange.take_if(passing)
+            {
+                return self.unchanged(cx, &exchange, UNAVAILABLE);
+            }
             let ending = match why {
                 Failure::Timeout => Ending::PeerVanished,
                 Failure::Transport => Ending::TransportFailed,

@@ -130,6 +130,7 @@ impl Shard {
                     }
                 }
                 Effect::InDialog { request, dialog, method, headers, body } => {
+                    self.follow_peer(now, key, dialog);
                     match self.endpoint.in_dialog(now, dialog, method, headers, body) {
                         Ok(client) => self.calls.own_request(key, request, client),
                         Err(_) => failures.push(Input::Failed { request, why: Failure::Transport }),
@@ -142,7 +143,10 @@ impl Shard {
                 }
                 Effect::Release { request } => self.calls.release(key, request),
                 Effect::Ack { dialog } => self.endpoint.ack(now, dialog, None),
-                Effect::Bye { dialog, reason } => self.bye(now, dialog, reason.as_ref()),
+                Effect::Bye { dialog, reason } => {
+                    self.follow_peer(now, key, dialog);
+                    self.bye(now, dialog, reason.as_ref());
+                }
                 Effect::Forget { dialog } => self.endpoint.forget(dialog),
                 Effect::Media(command) => self.outputs.push_back(Output::Media(command)),
                 Effect::Journal(entry) => self.outputs.push_back(Output::Journal(entry)),
@@ -155,6 +159,12 @@ impl Shard {
     fn tell_leg(&mut self, key: CallKey, sip_call_id: Option<&Bytes>) {
         if let (Some((tenant, call)), Some(sip_call_id)) = (self.calls.record(key), sip_call_id) {
             self.outputs.push_back(Output::Leg { tenant, call, sip_call_id: sip_call_id.clone() });
+        }
+    }
+
+    fn follow_peer(&mut self, now: Instant, key: CallKey, dialog: DialogId) {
+        if let Some(tenant) = self.calls.tenant(key) {
+            self.follow(now, tenant, dialog);
         }
     }
 

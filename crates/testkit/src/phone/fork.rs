@@ -33,7 +33,7 @@ impl Phone {
             let fork = self.talks.len() - 1;
             let early = self.manner.early_media;
             let sdp = early.then(|| self.answer_to(fork));
-            let contact = format!("<sip:{}@{}>", self.setup.contact_user(), self.setup.sent_by());
+            let contact = self.setup.contact();
             let code = if early { 183 } else { 180 };
             let response = message::answer(&request, code, &local, Some(&contact), sdp);
             self.send(bytes::Bytes::from(response));

@@ -200,7 +200,7 @@ impl Phone {
         talk.remote_tag.clone_from(&self.talks[call].remote_tag);
         talk.remote_cseq = self.talks[call].remote_cseq;
         self.talks.push(talk);
-        let contact = format!("<sip:{}@{}>", self.setup.contact_user(), self.setup.sent_by());
+        let contact = self.setup.contact();
         let sdp = self.answer_to(call);
         let response = message::answer(&request, 200, &local, Some(&contact), Some(sdp));
         self.send(bytes::Bytes::from(response));
@@ -223,8 +223,7 @@ impl Phone {
     }
 
     pub(super) fn respond(&mut self, now: Instant, place: usize, code: u16, sdp: Option<String>) {
-        let sent_by = self.setup.sent_by();
-        let contact = format!("<sip:{}@{sent_by}>", self.setup.contact_user());
+        let contact = self.setup.contact();
         let server = &self.servers[place];
         let is_invite = server.request.method == Method::Invite;
         let to = match (server.call, message::to_tag(&server.request)) {

@@ -13,8 +13,8 @@ pub(super) struct Draft<'a> {
     pub(super) method: Method,
     /// Request-URI.
     pub(super) uri: &'a str,
-    /// `host:port` of the Via.
-    pub(super) sent_by: &'a str,
+    /// Transport and `host:port` of the Via.
+    pub(super) via: &'a str,
     pub(super) branch: &'a str,
     /// Whole From and To values, tags included.
     pub(super) from: &'a str,
@@ -29,7 +29,7 @@ impl Draft<'_> {
     /// The request. `sdp` is its body, when it has one.
     pub(super) fn build(&self, further: Vec<Header>, sdp: Option<String>) -> Result<Request, rsip::Error> {
         let mut headers: Headers = vec![
-            Header::Via(format!("SIP/2.0/UDP {};branch={};rport", self.sent_by, self.branch).into()),
+            Header::Via(format!("SIP/2.0/{};branch={};rport", self.via, self.branch).into()),
             Header::MaxForwards("70".into()),
             Header::From(self.from.into()),
             Header::To(self.to.into()),

@@ -23,7 +23,7 @@ const MOST_STALE: u8 = 4;
 impl Phone {
     /// Sends a REGISTER; zero seconds end the binding.
     pub fn register(&mut self, now: Instant, expires: u32) {
-        let contact = format!("<sip:{}@{}>;expires={expires}", self.setup.contact_user(), self.setup.sent_by());
+        let contact = format!("{};expires={expires}", self.setup.contact());
         self.registration.cseq += 1;
         let request = self.draft_register(Some(&contact));
         if let Some(request) = request {
@@ -44,7 +44,7 @@ impl Phone {
         let made = Draft {
             method: Method::Register,
             uri: &format!("sip:{}", self.setup.domain),
-            sent_by: &self.setup.sent_by(),
+            via: &self.setup.via(),
             branch: &self.fresh_branch(),
             from: &format!("<{}>;tag={tag}", self.setup.record()),
             to: &format!("<{}>", self.setup.record()),
@@ -155,8 +155,7 @@ impl Phone {
         if refreshes {
             further.extend(self.boasts(call, method));
         }
-        let (branch, sent_by) = (self.fresh_branch(), self.setup.sent_by());
-        let contact = format!("<sip:{}@{sent_by}>", self.setup.contact_user());
+        let (branch, via, contact) = (self.fresh_branch(), self.setup.via(), self.setup.contact());
         let talk = &mut self.talks[call];
         if method != Method::Ack {
             talk.cseq += 1;
@@ -171,7 +170,7 @@ impl Phone {
         let made = Draft {
             method,
             uri: &talk.target,
-            sent_by: &sent_by,
+            via: &via,
             branch: &branch,
             from: &talk.local,
             to: &to,
@@ -197,7 +196,8 @@ impl Phone {
             request.headers.push(challenge.respond(request.method, &request.uri, login, &cnonce));
         }
         let branch = message::branch(&request).unwrap_or_default();
-        let client = Client::new(now, branch.clone(), request, purpose, attempts);
+        let reliable = self.setup.transport.is_reliable();
+        let client = Client::new(now, branch.clone(), request, purpose, attempts, reliable);
         self.send(client.bytes());
         self.clients.push(client);
         branch
@@ -318,8 +318,8 @@ impl Phone {
                 message::cseq(&request).map_or(2, |(number, _)| number + 1)
             }
         };
-        let (branch, sent_by) = (self.fresh_branch(), self.setup.sent_by());
-        again.headers.push(Header::Via(format!("SIP/2.0/UDP {sent_by};branch={branch};rport").into()));
+        let (branch, via) = (self.fresh_branch(), self.setup.via());
+        again.headers.push(Header::Via(format!("SIP/2.0/{via};branch={branch};rport").into()));
         again.headers.push(Header::CSeq(rsip::typed::CSeq { seq: cseq, method: request.method }.into()));
         let branch = self.request_again(now, again, purpose, attempts + 1);
         if let (Purpose::Invite(call) | Purpose::Change(call), Method::Invite) = (purpose, request.method) {

@@ -58,7 +58,7 @@ impl Phone {
         let made = Draft {
             method,
             uri: &ids.target,
-            sent_by: &self.setup.sent_by(),
+            via: &self.setup.via(),
             branch: &self.fresh_branch(),
             from: &from,
             to: &ids.to,
@@ -79,7 +79,7 @@ impl Phone {
         let made = Draft {
             method,
             uri,
-            sent_by: &self.setup.sent_by(),
+            via: &self.setup.via(),
             branch: &self.fresh_branch(),
             from: &format!("<{}>;tag={tag:016x}", self.setup.record()),
             to: &format!("<{uri}>"),

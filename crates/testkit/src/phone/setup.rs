@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use sip::Transport;
+
 use super::NAT_SHIFT;
 use super::audio::{Law, Voice};
 use super::skill::Skills;
@@ -23,6 +25,8 @@ pub struct PhoneSetup {
     pub password: String,
     /// The switch.
     pub registrar: SocketAddr,
+    /// How its signalling travels.
+    pub transport: Transport,
     /// Where its signalling really comes from.
     pub address: SocketAddr,
     /// The address it believes to have and writes into Via, Contact and SDP.
@@ -74,6 +78,13 @@ impl PhoneSetup {
         self
     }
 
+    /// The same phone with its signalling over this transport.
+    #[must_use]
+    pub fn over(mut self, transport: Transport) -> PhoneSetup {
+        self.transport = transport;
+        self
+    }
+
     /// How far the ports the world sees are above those it believes to have.
     pub(super) fn shift(&self) -> u16 {
         if self.claims == self.address.ip() { 0 } else { NAT_SHIFT }
@@ -82,6 +93,20 @@ impl PhoneSetup {
     /// `host:port` of its Via and Contact.
     pub(super) fn sent_by(&self) -> String {
         super::host(self.claims, SIP_PORT)
+    }
+
+    /// Transport and `host:port` of its Via.
+    pub(super) fn via(&self) -> String {
+        format!("{} {}", self.transport, self.sent_by())
+    }
+
+    /// Its Contact.
+    pub(super) fn contact(&self) -> String {
+        let (user, sent_by) = (self.contact_user(), self.sent_by());
+        match self.transport {
+            Transport::Udp => format!("<sip:{user}@{sent_by}>"),
+            other => format!("<sip:{user}@{sent_by};transport={}>", other.uri_param()),
+        }
     }
 
     /// Its Contact. The user part is its own, so that it notices calls meant for others.

@@ -109,11 +109,11 @@ impl Phone {
         let branch = self.fresh_branch();
         self.watches[place].cseq += 1;
         let watch = &self.watches[place];
-        let contact = format!("<sip:{}@{}>", self.setup.contact_user(), self.setup.sent_by());
+        let contact = self.setup.contact();
         let made = Draft {
             method: Method::Subscribe,
             uri: &watch.target,
-            sent_by: &self.setup.sent_by(),
+            via: &self.setup.via(),
             branch: &branch,
             from: &watch.local,
             to: &watch.remote,
@@ -145,11 +145,11 @@ impl Phone {
     /// Sends a request that belongs to nothing and keeps its whole final answer.
     pub fn ask(&mut self, now: Instant, method: Method, uri: &str, headers: &[(&str, &str)], body: &str) {
         let (tag, call_id) = (self.random(), self.random());
-        let contact = format!("<sip:{}@{}>", self.setup.contact_user(), self.setup.sent_by());
+        let contact = self.setup.contact();
         let made = Draft {
             method,
             uri,
-            sent_by: &self.setup.sent_by(),
+            via: &self.setup.via(),
             branch: &self.fresh_branch(),
             from: &format!("<{}>;tag={tag:016x}", self.setup.record()),
             to: &format!("<{uri}>"),

@@ -76,9 +76,18 @@ pub(super) enum Due {
 }
 
 impl Client {
-    pub(super) fn new(now: Instant, branch: String, request: Request, purpose: Purpose, attempts: u8) -> Client {
+    /// A request that has just been sent; on a reliable transport once is enough (RFC 3261 §17.1.2.2).
+    pub(super) fn new(
+        now: Instant,
+        branch: String,
+        request: Request,
+        purpose: Purpose,
+        attempts: u8,
+        reliable: bool,
+    ) -> Client {
         let bytes = Bytes::from(request.clone());
-        let state = ClientState::Trying { resend_at: now + T1, interval: T1, give_up_at: now + GIVE_UP };
+        let first = if reliable { GIVE_UP } else { T1 };
+        let state = ClientState::Trying { resend_at: now + first, interval: first, give_up_at: now + GIVE_UP };
         Client { branch, request, purpose, attempts, bytes, state }
     }
 

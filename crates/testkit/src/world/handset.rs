@@ -188,6 +188,21 @@ impl Handset<'_> {
         self
     }
 
+    /// Its connection breaks, and both sides see it. It stays away.
+    pub fn loses_its_connection(self) -> Self {
+        self.world.cut_connection(self.place);
+        self
+    }
+
+    /// It opens another connection, and registers over it.
+    pub fn connects_again(self) -> Self {
+        let now = self.world.clock.now();
+        self.world.connected(self.place);
+        self.world.phones[self.place].reconnect(now);
+        self.world.settle_phone(self.place);
+        self
+    }
+
     /// Is unplugged.
     pub fn vanishes(self) -> Self {
         self.does(&Verb::Vanish)

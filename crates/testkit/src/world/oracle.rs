@@ -141,7 +141,8 @@ impl World {
             wrong("another tenant");
         }
         // After a transfer the caller's call may end before, or be answered without, the one of the record.
-        if self.config.weather != Weather::CALM || phone.is_gone() || self.was_transferred(record.id) {
+        let may_differ = phone.is_gone() || phone.was_cut() || self.was_transferred(record.id);
+        if self.config.weather != Weather::CALM || may_differ {
             return;
         }
         if talk.answered_at.is_some() != record.answer_time.is_some() {
