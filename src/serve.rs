@@ -242,12 +242,12 @@ fn start_tracer(settings: &Settings, writer: &Arc<TraceWriter>) -> Result<Option
 
 fn shard_config(settings: &Settings) -> Result<ShardConfig> {
     let endpoint = EndpointConfig {
-        advertised: settings.sip.advertised_address,
+        advertised: settings.advertised(settings.sip.advertised_address, |network| network.sip_address),
         ..EndpointConfig::new(secret()?, concat!("YakYak/", env!("CARGO_PKG_VERSION")))
     };
     let sip = &settings.sip;
     Ok(ShardConfig {
-        rtp_advertised: settings.rtp.advertised_address,
+        rtp_advertised: settings.advertised(settings.rtp.advertised_address, |network| network.rtp_address),
         default_expires: sip.default_expires_s,
         min_expires: sip.min_expires_s,
         max_expires: sip.max_expires_s,

@@ -13,6 +13,8 @@ use crate::exit::Refusal;
 
 const DEFAULTS: &str = include_str!("../config.toml");
 const PREFIX: &str = "YAKYAK";
+/// The one section of which there may be several.
+const NETWORK: &str = "network";
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Deserialize)]
@@ -31,6 +33,8 @@ pub struct Settings {
     pub trace: Trace,
     /// `[api]`
     pub api: Api,
+    /// `[[network]]`, in the order of the file.
+    pub network: Vec<Network>,
 }
 
 /// `[server]`
@@ -152,7 +156,29 @@ pub struct Api {
     pub listen_address: SocketAddr,
 }
 
+/// `[[network]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// The networks of the peers that are meant.
+    #[serde(deserialize_with = "prefixes")]
+    pub peers: Vec<sip::Prefix>,
+    /// Address that they are told in Via and Contact; without one the local address that faces them.
+    #[serde(default, deserialize_with = "optional_address")]
+    pub sip_address: Option<IpAddr>,
+    /// Address that they are told in SDP; without one the local address that faces them.
+    #[serde(default, deserialize_with = "optional_address")]
+    pub rtp_address: Option<IpAddr>,
+}
+
 impl Settings {
+    /// What the peers of each network are told, and everybody else.
+    #[must_use]
+    pub fn advertised(&self, elsewhere: Option<IpAddr>, told: impl Fn(&Network) -> Option<IpAddr>) -> sip::Advertised {
+        let each = self.network.iter().flat_map(|network| network.peers.iter().map(move |peers| (*peers, network)));
+        each.fold(sip::Advertised::everywhere(elsewhere), |all, (peers, network)| all.with(peers, told(network)))
+    }
+
     /// Reads defaults, `file` and the environment, in this order.
     ///
     /// # Errors
@@ -253,6 +279,13 @@ impl Settings {
 /// Refuses a key that `config.toml` does not have.
 fn known_keys(source: &Config, defaults: &Config, origin: &str) -> Result<(), Refusal> {
     for (section, value) in &source.cache.kind.clone().into_table_or_empty() {
+        if section == NETWORK {
+            // A list of sections: its keys are checked where it is read.
+            if !matches!(value.kind, ValueKind::Array(_)) {
+                return Err(Refusal::new(format!("{origin}: network is a list; write [[network]] and keys below it")));
+            }
+            continue;
+        }
         let known = match defaults.get_table(section) {
             Ok(known) => known,
             Err(_) => {
@@ -334,14 +367,34 @@ fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SocketAdd
         .collect()
 }
 
+/// One network, or a list.
+fn prefixes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<sip::Prefix>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        One(String),
+        Many(Vec<String>),
+    }
+    let texts = match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::One(text) => vec![text],
+        OneOrMany::Many(texts) => texts,
+    };
+    let read = |text: &String| {
+        text.parse().map_err(|_| {
+            serde::de::Error::custom(format!(
+                "[[network]] peers: {text:?} is not a network, such as 10.0.0.0/8 or fd00::/8"
+            ))
+        })
+    };
+    texts.iter().map(read).collect()
+}
+
 fn optional_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IpAddr>, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.is_empty() {
         return Ok(None);
     }
-    text.parse()
-        .map(Some)
-        .map_err(|_| serde::de::Error::custom(format!("advertised_address: {text:?} is not an IP address")))
+    text.parse().map(Some).map_err(|_| serde::de::Error::custom(format!("{text:?} is not an IP address")))
 }
 
 #[cfg(test)]
@@ -398,6 +451,26 @@ mod tests {
     }
 
     #[test]
+    fn each_network_is_told_its_own_address() {
+        let settings = with_file(
+            "[sip]\nadvertised_address = \"203.0.113.5\"\n[[network]]\npeers = [\"10.0.0.0/8\", \"fd00::/8\"]\n\
+             [[network]]\npeers = \"100.64.0.0/10\"\nsip_address = \"100.64.0.9\"\nrtp_address = \"100.64.0.10\"\n",
+        )
+        .unwrap();
+        let sip = settings.advertised(settings.sip.advertised_address, |network| network.sip_address);
+        let rtp = settings.advertised(settings.rtp.advertised_address, |network| network.rtp_address);
+        let local = "192.0.2.1".parse().unwrap();
+        let told = |peer: &str| {
+            let peer = peer.parse().unwrap();
+            (sip.facing(peer, local).to_string(), rtp.facing(peer, local).to_string())
+        };
+        assert_eq!(told("10.1.1.1"), ("192.0.2.1".to_owned(), "192.0.2.1".to_owned()));
+        assert_eq!(told("100.64.3.3"), ("100.64.0.9".to_owned(), "100.64.0.10".to_owned()));
+        assert_eq!(told("198.51.100.1"), ("203.0.113.5".to_owned(), "192.0.2.1".to_owned()));
+        assert!(with(&[]).unwrap().network.is_empty());
+    }
+
+    #[test]
     fn mistakes_are_named_with_their_key_in_one_line() {
         let cases = [
             ("[sip]\nupd = \"0.0.0.0:5060\"", "[sip] upd is not a key"),
@@ -411,6 +484,10 @@ mod tests {
             ("[rtp]\nport_range_start = \"many\"", "rtp.port_range_start"),
             ("[rtp]\nport_range_start = 70000", "rtp.port_range_start"),
             ("[rtp]\nport_range_start = 20000\nport_range_end = 20001", "port_range_end"),
+            ("[[network]]\npeers = \"lan\"", "\"lan\" is not a network"),
+            ("[[network]]\npeers = \"10.0.0.0/8\"\nsip = \"10.0.0.1\"", "sip"),
+            ("[[network]]\nsip_address = \"10.0.0.1\"", "peers"),
+            ("[network]\npeers = \"10.0.0.0/8\"", "[[network]]"),
             ("[database]\nmax_connections = 0", "max_connections"),
             ("[sip]\nmin_expires_s = 7200", "min_expires_s"),
             ("[sip", "TOML"),

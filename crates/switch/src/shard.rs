@@ -12,7 +12,6 @@ mod table;
 mod transfer;
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,7 +40,7 @@ pub struct ShardConfig {
     /// SIP: names, timers, limits. Its shard number is the shard's.
     pub endpoint: EndpointConfig,
     /// What session descriptions name instead of the local address, for hosts behind cloud NAT.
-    pub rtp_advertised: Option<IpAddr>,
+    pub rtp_advertised: sip::Advertised,
     /// How long phones ring when the tenant says nothing.
     pub no_answer_timeout: Duration,
     /// Session timers (RFC 4028).
@@ -70,7 +69,7 @@ impl ShardConfig {
     pub fn new(endpoint: EndpointConfig, wall_clock: (Instant, Timestamp), seed: [u8; 32]) -> Self {
         Self {
             endpoint,
-            rtp_advertised: None,
+            rtp_advertised: sip::Advertised::default(),
             no_answer_timeout: Duration::from_secs(30),
             session: SessionTerms::default(),
             default_expires: 3_600,

@@ -1,6 +1,5 @@
 //! What goes into an endpoint and what comes out of it.
 
-use std::net::IpAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -10,6 +9,7 @@ use crate::header::{Name, NameAddr, Reason};
 use crate::limits;
 use crate::message::{Request, Response};
 use crate::method::Method;
+use crate::network::Advertised;
 use crate::transaction::Timers;
 use crate::uri::Uri;
 
@@ -23,7 +23,7 @@ pub struct EndpointConfig {
     /// T1, T2 and T4.
     pub timers: Timers,
     /// Stands in Via and Contact instead of the flow's local address, for hosts behind a cloud NAT.
-    pub advertised: Option<IpAddr>,
+    pub advertised: Advertised,
     /// Rides in every branch, tag and Call-ID of ours.
     pub shard: u8,
     /// Transactions of both kinds together; beyond it new requests get 503, beyond twice as many those inside a dialog
@@ -40,7 +40,7 @@ impl EndpointConfig {
             seed,
             server: server.to_owned(),
             timers: Timers::default(),
-            advertised: None,
+            advertised: Advertised::default(),
             shard: 0,
             max_transactions: limits::TRANSACTIONS,
             max_dialogs: limits::DIALOGS,

@@ -52,13 +52,10 @@ impl<I> Endpoint<I> {
         }))
     }
 
-    /// Our address as it stands in Via and Contact: what is advertised, on flows of the same family.
+    /// Our address as it stands in Via and Contact: what is advertised to this peer, on flows of the same family.
     pub(super) fn shown_address(&self, flow: &Flow) -> SocketAddr {
-        let mut address = flow.local;
-        if let Some(advertised) = self.config.advertised.filter(|ip| ip.is_ipv4() == address.is_ipv4()) {
-            address.set_ip(advertised);
-        }
-        address
+        let ip = self.config.advertised.facing(flow.remote.ip(), flow.local.ip());
+        SocketAddr::new(ip, flow.local.port())
     }
 }
 

@@ -171,7 +171,7 @@ fn names_of_ours_carry_the_shard_and_are_all_different() {
 
 #[test]
 fn an_advertised_address_stands_only_on_flows_of_its_family() {
-    let advertised = "203.0.113.9".parse().ok();
+    let advertised = sip::Advertised::everywhere("203.0.113.9".parse().ok());
     let mut bench = Bench::with(sip::EndpointConfig { advertised, ..super::bench::config() });
     let mut outgoing = super::bench::to_bob(Method::Invite);
     outgoing.flow.local = "[::1]:5060".parse().expect("an address");

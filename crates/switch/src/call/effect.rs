@@ -105,7 +105,7 @@ impl<'a> Context<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// What SDP names instead of the local address.
-    pub(crate) rtp_advertised: Option<std::net::IpAddr>,
+    pub(crate) rtp_advertised: sip::Advertised,
     /// How long phones ring when the tenant says nothing.
     pub(crate) no_answer_timeout: std::time::Duration,
     /// Session timers.

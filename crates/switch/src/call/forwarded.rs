@@ -41,7 +41,7 @@ fn number_of(cx: &Context<'_>, tenant: &Tenant, flow: &Flow, uri: &Uri) -> Optio
     let host = uri.host();
     let ours = match (uri.scheme(), host.ip()) {
         (Scheme::Tel, _) => true,
-        (Scheme::Sip | Scheme::Sips, Some(ip)) => ip == flow.local.ip() || Some(ip) == cx.settings.rtp_advertised,
+        (Scheme::Sip | Scheme::Sips, Some(ip)) => ip == flow.local.ip() || cx.settings.rtp_advertised.names(ip),
         (Scheme::Sip | Scheme::Sips, None) => {
             let named = host.to_string();
             let named = named.trim_end_matches('.');

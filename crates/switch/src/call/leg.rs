@@ -1,13 +1,13 @@
 //! Legs: what the call holds of each side, and of the media between them.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use domain::CallLeg;
 use media::{Leg, MediaAddress, Negotiation};
 use sip::header::NameAddr;
-use sip::{DialogId, Flow, Name, ServerId, Uri};
+use sip::{Advertised, DialogId, Flow, Name, ServerId, Uri};
 
 use super::effect::RequestKey;
 use super::session_timer::SessionTimer;
@@ -166,10 +166,10 @@ pub(super) enum Media {
 
 impl Media {
     /// What the description for a leg names.
-    pub(super) fn address(&self, leg: media::Leg, flow: &Flow, advertised: Option<IpAddr>) -> Option<MediaAddress> {
+    pub(super) fn address(&self, leg: media::Leg, flow: &Flow, advertised: &Advertised) -> Option<MediaAddress> {
         let Media::Open(addresses) = self else { return None };
         let opened = addresses.get(usize::from(leg.0))?;
         let facing = if opened.ip().is_unspecified() { flow.local.ip() } else { opened.ip() };
-        Some(MediaAddress { ip: advertised.unwrap_or(facing), rtp_port: opened.port() })
+        Some(MediaAddress { ip: advertised.facing(flow.remote.ip(), facing), rtp_port: opened.port() })
     }
 }

@@ -131,7 +131,7 @@ impl Call {
         let request = self.request_key();
         let Stage::Bridged(bridged) = &mut self.stage else { return Err(NOT_ACCEPTABLE) };
         let (sender, other) = ends(&mut self.caller, bridged, from);
-        let address = self.media.address(other.ports, &other.flow, cx.settings.rtp_advertised);
+        let address = self.media.address(other.ports, &other.flow, &cx.settings.rtp_advertised);
         let address = address.ok_or(NOT_ACCEPTABLE)?;
         let was_held = sender.negotiation.remote_hold();
         sender.negotiation.remote_offer(body).map_err(|refusal| refusal.code)?;
@@ -158,7 +158,7 @@ impl Call {
         let Stage::Bridged(bridged) = &mut self.stage else { return Err(NOT_ACCEPTABLE) };
         let (asking, other) = ends(&mut self.caller, bridged, side);
         let address =
-            self.media.address(asking.ports, &asking.flow, cx.settings.rtp_advertised).ok_or(NOT_ACCEPTABLE)?;
+            self.media.address(asking.ports, &asking.flow, &cx.settings.rtp_advertised).ok_or(NOT_ACCEPTABLE)?;
         let offer = plan::offer(&other.negotiation, &mut asking.negotiation, address, Reach::Single)
             .map_err(|refusal| refusal.code)?;
         let reply = accepted(cx, asking, sdp(offer));
@@ -267,7 +267,7 @@ impl Call {
         match exchange {
             Exchange::Passing { from, server, was_held, .. } => {
                 let (sender, other) = ends(&mut self.caller, bridged, from);
-                let address = self.media.address(sender.ports, &sender.flow, cx.settings.rtp_advertised);
+                let address = self.media.address(sender.ports, &sender.flow, &cx.settings.rtp_advertised);
                 let joined = address.map(|address| plan::answer(&mut sender.negotiation, &other.negotiation, address));
                 let Some(Ok((answer, plan))) = joined else {
                     bridged.exchange = Some(exchange);
@@ -366,7 +366,7 @@ impl Call {
         let request = self.request_key();
         let Stage::Bridged(bridged) = &mut self.stage else { return };
         let (sender, other) = ends(&mut self.caller, bridged, from);
-        let Some(address) = self.media.address(other.ports, &other.flow, cx.settings.rtp_advertised) else {
+        let Some(address) = self.media.address(other.ports, &other.flow, &cx.settings.rtp_advertised) else {
             return;
         };
         if let Ok(offer) = plan::offer(&sender.negotiation, &mut other.negotiation, address, Reach::Single) {

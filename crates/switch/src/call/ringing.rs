@@ -79,7 +79,7 @@ impl Call {
     /// Calls one phone.
     fn branch(&mut self, cx: &mut Context<'_>, target: Target, reach: Reach, chain: &Chain) -> Result<Branch, Ending> {
         let ports = opposite(self.caller.end.ports);
-        let address = self.media.address(ports, &target.flow, cx.settings.rtp_advertised);
+        let address = self.media.address(ports, &target.flow, &cx.settings.rtp_advertised);
         let address = address.ok_or(Ending::MediaFailure)?;
         let mut negotiation = Negotiation::new(cx.ids.number(), Some(target.flow.remote.ip()));
         let offer = if self.caller.is_answered() {
@@ -192,7 +192,7 @@ impl Call {
             && !late
             && branch.negotiation.remote_answer(&body).is_ok()
         {
-            let address = self.media.address(self.caller.end.ports, &self.caller.end.flow, cx.settings.rtp_advertised);
+            let address = self.media.address(self.caller.end.ports, &self.caller.end.flow, &cx.settings.rtp_advertised);
             let joined =
                 address.map(|address| plan::answer(&mut self.caller.end.negotiation, &branch.negotiation, address));
             if let Some(Ok(joined)) = joined {
@@ -388,7 +388,7 @@ fn describe(caller: &mut Caller, media: &Media, cx: &Context<'_>, called: &Negot
         return Ok(Described { body: None, plan: None });
     }
     let End { negotiation, flow, ports, .. } = &mut caller.end;
-    let address = media.address(*ports, flow, cx.settings.rtp_advertised).ok_or(Ending::MediaFailure)?;
+    let address = media.address(*ports, flow, &cx.settings.rtp_advertised).ok_or(Ending::MediaFailure)?;
     let described = if is_late(negotiation) {
         plan::offer(called, negotiation, address, Reach::Single)
             .map(|offer| Described { body: Some(offer), plan: None })

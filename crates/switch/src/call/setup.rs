@@ -257,7 +257,7 @@ impl Call {
 
     /// What the description for the caller names.
     pub(super) fn address(&self, cx: &Context<'_>) -> Option<MediaAddress> {
-        self.media.address(self.caller.end.ports, &self.caller.end.flow, cx.settings.rtp_advertised)
+        self.media.address(self.caller.end.ports, &self.caller.end.flow, &cx.settings.rtp_advertised)
     }
 
     /// Answers the caller on our own behalf.

@@ -446,7 +446,7 @@ impl Call {
     fn welcome(&mut self, cx: &mut Context<'_>, side: Side, server: ServerId) {
         let Stage::Bridged(bridged) = &mut self.stage else { return };
         let (new, other) = ends(&mut self.caller, bridged, side);
-        let Some(address) = self.media.address(new.ports, &new.flow, cx.settings.rtp_advertised) else {
+        let Some(address) = self.media.address(new.ports, &new.flow, &cx.settings.rtp_advertised) else {
             return self.end(cx, Ending::MediaFailure);
         };
         let late = is_late(&new.negotiation);
@@ -498,7 +498,7 @@ impl Call {
     fn pick_up(&mut self, cx: &mut Context<'_>, party: Party) {
         let Some(server) = party.server else { return self.turn_away(cx, &party) };
         let mut callee = self.joined(cx, party, opposite(self.caller.end.ports));
-        let Some(address) = self.media.address(callee.end.ports, &callee.end.flow, cx.settings.rtp_advertised) else {
+        let Some(address) = self.media.address(callee.end.ports, &callee.end.flow, &cx.settings.rtp_advertised) else {
             return cx.respond(server, Reply::new(503));
         };
         // Both have offered: the one who picks up is answered with what we can do, and that is what the caller hears of.
@@ -528,7 +528,7 @@ impl Call {
         };
         let Stage::Bridged(bridged) = &mut self.stage else { return };
         let (sender, other) = ends(&mut self.caller, bridged, from);
-        let address = self.media.address(other.ports, &other.flow, cx.settings.rtp_advertised);
+        let address = self.media.address(other.ports, &other.flow, &cx.settings.rtp_advertised);
         let offer = address
             .and_then(|address| plan::invite(&sender.negotiation, &mut other.negotiation, address, Reach::Single).ok());
         match offer {

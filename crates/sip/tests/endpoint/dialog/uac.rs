@@ -19,7 +19,10 @@ fn is(stage: Stage, tag: &str, target: &str) -> Option<[String; 3]> {
 
 #[test]
 fn an_invite_has_all_that_one_needs() {
-    let mut bench = Bench::with(sip::EndpointConfig { advertised: "203.0.113.9".parse().ok(), ..config() });
+    let mut bench = Bench::with(sip::EndpointConfig {
+        advertised: sip::Advertised::everywhere("203.0.113.9".parse().ok()),
+        ..config()
+    });
     let mut outgoing = to_bob(Method::Invite);
     outgoing.call_id = Some("chosen".into());
     outgoing.route = vec![sip::header::NameAddr::new(Uri::sip(None, "edge.example", None).with_param("lr", None))];
