@@ -43,6 +43,8 @@ pub enum Playback {
         /// Length.
         duration_ms: u32,
     },
+    /// What a caller hears while a phone rings, until it is stopped.
+    Ringing,
     /// A sound file the worker reads.
     File(PathBuf),
 }

@@ -57,6 +57,39 @@ impl Tone {
     }
 }
 
+/// The ringing tone of most of the world (ITU-T E.180): 425 Hz for one second, then four of silence, without an end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ringing {
+    tone: Tone,
+    /// Samples into the present five seconds.
+    at: u32,
+}
+
+impl Default for Ringing {
+    fn default() -> Self {
+        Ringing { tone: Ringing::tone(), at: 0 }
+    }
+}
+
+impl Ringing {
+    const PERIOD: u32 = 5 * RATE_HZ;
+
+    fn tone() -> Tone {
+        Tone::new(425, Duration::from_secs(1))
+    }
+
+    /// Writes the next samples.
+    pub fn fill(&mut self, out: &mut [i16]) {
+        let made = self.tone.fill(out);
+        out[made..].fill(0);
+        self.at += u32::try_from(out.len()).unwrap_or(Self::PERIOD);
+        if self.at >= Self::PERIOD {
+            self.at = 0;
+            self.tone = Ringing::tone();
+        }
+    }
+}
+
 /// How strong one frequency is in some samples, as the share of their whole energy: near 1 for a clean tone, near 0
 /// when it is absent (Goertzel's algorithm).
 pub fn share(samples: &[i16], frequency_hz: u32) -> f32 {

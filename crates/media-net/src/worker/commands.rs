@@ -28,10 +28,10 @@ impl<F: Fn(Fact)> Engine<F> {
             Command::Apply { session, plan } => self.apply(now, session, plan),
             Command::Play { session, leg, source: Playback::File(path) } => self.play_file(now, session, leg, path),
             Command::Play { session, leg, source: Playback::Tone { frequency_hz, duration_ms } } => {
-                self.on(now, session, |live| {
-                    live.forget_file(leg);
-                    live.session.play(now, leg, Samples::tone(frequency_hz, duration_ms));
-                });
+                self.play(now, session, leg, Samples::tone(frequency_hz, duration_ms));
+            }
+            Command::Play { session, leg, source: Playback::Ringing } => {
+                self.play(now, session, leg, Samples::ringing());
             }
             Command::Echo { session, leg } => self.on(now, session, |live| {
                 live.forget_file(leg);
@@ -47,6 +47,13 @@ impl<F: Fn(Fact)> Engine<F> {
                 }
             }
         }
+    }
+
+    fn play(&mut self, now: Instant, session: SessionId, leg: Leg, samples: Samples) {
+        self.on(now, session, |live| {
+            live.forget_file(leg);
+            live.session.play(now, leg, samples);
+        });
     }
 
     /// Acts on an open session. A command for another one is late (the session ended by itself) and

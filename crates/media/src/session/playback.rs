@@ -8,7 +8,7 @@ use crate::g711;
 use crate::limits;
 use crate::plan::{Codec, LegPlan};
 use crate::rtp::{HEADER, Rewrite};
-use crate::tone::Tone;
+use crate::tone::{Ringing, Tone};
 
 const FRAME: Duration = Duration::from_millis(20);
 const FRAME_SAMPLES: usize = 160;
@@ -21,6 +21,7 @@ pub struct Samples(Source);
 enum Source {
     Tone(Tone),
     Pcm { samples: Arc<[i16]>, at: usize },
+    Ringing(Ringing),
 }
 
 impl Samples {
@@ -28,6 +29,11 @@ impl Samples {
     pub fn tone(frequency_hz: u32, duration_ms: u32) -> Self {
         let duration = Duration::from_millis(u64::from(duration_ms));
         Samples(Source::Tone(Tone::new(frequency_hz, duration)))
+    }
+
+    /// The ringing tone; it does not end by itself.
+    pub fn ringing() -> Self {
+        Samples(Source::Ringing(Ringing::default()))
     }
 
     /// Recorded sound, 16 bits linear at 8 kHz; shared, so that one file can be heard by many.
@@ -39,12 +45,17 @@ impl Samples {
         match &self.0 {
             Source::Tone(tone) => tone.is_finished(),
             Source::Pcm { samples, at } => *at >= samples.len(),
+            Source::Ringing(_) => false,
         }
     }
 
     fn fill(&mut self, out: &mut [i16]) -> usize {
         match &mut self.0 {
             Source::Tone(tone) => tone.fill(out),
+            Source::Ringing(ringing) => {
+                ringing.fill(out);
+                out.len()
+            }
             Source::Pcm { samples, at } => {
                 let rest = samples.get(*at..).unwrap_or_default();
                 let count = rest.len().min(out.len());

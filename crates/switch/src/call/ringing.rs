@@ -35,6 +35,8 @@ pub(super) struct Ringing {
     best: Option<Ending>,
     /// The last provisional status the caller got.
     told: u16,
+    /// Whether a caller who was answered before hears that it rings.
+    pub(super) rings_back: bool,
     pub(super) give_up_at: Instant,
 }
 
@@ -60,6 +62,7 @@ impl Call {
             heard: None,
             best: None,
             told: 0,
+            rings_back: false,
             give_up_at: cx.now + ring_for,
         };
         let mut refused = Ending::MediaFailure;
@@ -262,6 +265,7 @@ impl Call {
         response: &Response,
         described: Described,
     ) {
+        self.stop_ring_back(cx);
         let Stage::Ringing(mut ringing) = std::mem::replace(&mut self.stage, Stage::Idle) else { return };
         let Some(index) = ringing.branches.iter().position(|branch| branch.request == request) else { return };
         let Branch { target, negotiation, mut leg, mut timer, .. } = ringing.branches.swap_remove(index);
@@ -368,6 +372,7 @@ impl Call {
         if !matches!(self.stage, Stage::Ringing(_)) {
             return None;
         }
+        self.stop_ring_back(cx);
         let Stage::Ringing(ringing) = std::mem::replace(&mut self.stage, Stage::Idle) else { return None };
         for branch in ringing.branches {
             withdraw(cx, branch, why);

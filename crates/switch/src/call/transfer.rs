@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use domain::{Action, CallEventKind, CallId, ExtensionId, HangupBy};
-use media::{Leg, Negotiation, Reach, plan};
+use media::{Command, Leg, Negotiation, Playback, Reach, plan};
 use sip::header::{Event as Package, NameAddr, ReferTo, SubscriptionState};
 use sip::{DialogId, Header, Method, Name, Reply, Request, ServerId, Uri};
 
@@ -257,6 +257,24 @@ impl Call {
     pub(super) fn transfer_rings(&mut self, cx: &mut Context<'_>, code: u16) {
         let news = self.transfer.as_ref().and_then(|transfer| transfer.by.as_ref()?.news.clone());
         self.tell(cx, news.as_ref(), code);
+        self.ring_back(cx);
+    }
+
+    /// Lets somebody who was answered before hear that a phone rings.
+    fn ring_back(&mut self, cx: &mut Context<'_>) {
+        if let Stage::Ringing(ringing) = &mut self.stage
+            && !std::mem::replace(&mut ringing.rings_back, true)
+        {
+            let (session, leg) = (self.key.session(), self.caller.end.ports);
+            cx.media(Command::Play { session, leg, source: Playback::Ringing });
+        }
+    }
+
+    /// The ringing is over, one way or another.
+    pub(super) fn stop_ring_back(&mut self, cx: &mut Context<'_>) {
+        if matches!(&self.stage, Stage::Ringing(ringing) if ringing.rings_back) {
+            cx.media(Command::Stop { session: self.key.session(), leg: self.caller.end.ports });
+        }
     }
 
     /// The target of a blind transfer has answered: the transferor is free.

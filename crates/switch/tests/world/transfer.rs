@@ -64,6 +64,27 @@ fn either_side_sends_the_other_one_on() {
 }
 
 #[test]
+fn the_one_who_is_sent_on_hears_that_it_rings() {
+    for answers in [true, false] {
+        let mut world = talking(514, Weather::CALM);
+        world.phone("1003").rings_on();
+        world.phone("1001").transfers_to("1003");
+        world.run_for(Duration::from_millis(500));
+        assert_eq!(world.hearing("1002"), [testkit::TONE], "for a second");
+        let answer = if answers { "1003" } else { "1001" };
+        if answers {
+            world.phone("1003").picks_up();
+        } else {
+            world.phone("1003").hangs_up();
+        }
+        world.seconds(2);
+        talk_together(&world, "1002", answer);
+        world.phone("1002").hangs_up();
+        world.finish();
+    }
+}
+
+#[test]
 fn a_transfer_that_comes_to_nothing_leaves_the_two_together() {
     for (from, code, target) in [("1001", 486, "1003"), ("1002", 603, "1003"), ("1001", 480, "1004")] {
         let mut world = talking(501, Weather::CALM);
