@@ -70,7 +70,7 @@ fn the_one_who_is_sent_on_hears_that_it_rings() {
         world.phone("1003").rings_on();
         world.phone("1001").transfers_to("1003");
         world.run_for(Duration::from_millis(500));
-        assert_eq!(world.hearing("1002"), [testkit::TONE], "for a second");
+        assert_eq!(world.hearing("1002"), [testkit::world::TONE], "for a second");
         let answer = if answers { "1003" } else { "1001" };
         if answers {
             world.phone("1003").picks_up();
