@@ -1,6 +1,6 @@
 # The two commands that matter are `make run` and `make test`.
 .POSIX:
-.PHONY: help run test lint bench soak fuzz conformance clean
+.PHONY: help run test lint bench bench-peers soak fuzz conformance clean
 
 CARGO = cargo
 DATA =
@@ -12,6 +12,7 @@ help:
 	@echo "make test     install what is missing, and run every test"
 	@echo "make lint     formatting, clippy"
 	@echo "make bench    measure: criterion benches, then the load benches on loopback"
+	@echo "make bench-peers   the same work through YakYak and kamailio, side by side"
 	@echo "make soak     the long tests at full size"
 	@echo "make fuzz     every fuzz target for FUZZ_SECONDS (needs cargo-fuzz and a nightly toolchain)"
 
@@ -35,6 +36,10 @@ bench:
 	$(CARGO) bench --locked --bench core
 	$(CARGO) bench --locked --bench relay
 	$(CARGO) bench --locked --bench signalling
+
+bench-peers:
+	@tools/packages bench-peers
+	$(CARGO) bench --locked --bench peers
 
 soak:
 	@tools/packages test

@@ -32,7 +32,15 @@ struct Size {
     registrations_per_s: u32,
     call_rates: &'static [u32],
     half_load: u32,
+    /// What the server must carry for long; loads are also given as shares of it.
+    rated: u32,
+    shares: &'static [f64],
     held: u32,
+    /// Phones of each extension when the memory of many is measured.
+    lines: usize,
+    /// How long transactions are made before, and how long all of them take to end.
+    warm: Duration,
+    rest: Duration,
 }
 
 const FULL: Size = Size {
@@ -42,7 +50,12 @@ const FULL: Size = Size {
     registrations_per_s: 4_000,
     call_rates: &[500, 1_000, 1_500, 2_000, 2_500, 3_000],
     half_load: 1_000,
-    held: 1_000,
+    rated: 1_000,
+    shares: &[0.5, 1.0, 2.0, 5.0, 10.0],
+    held: 2_000,
+    lines: 11,
+    warm: Duration::from_secs(20),
+    rest: TRANSACTIONS_END,
 };
 
 const QUICK: Size = Size {
@@ -52,7 +65,12 @@ const QUICK: Size = Size {
     registrations_per_s: 200,
     call_rates: &[50],
     half_load: 25,
+    rated: 50,
+    shares: &[1.0, 10.0],
     held: 20,
+    lines: 3,
+    warm: Duration::from_secs(1),
+    rest: Duration::ZERO,
 };
 
 fn main() {
@@ -63,20 +81,44 @@ fn main() {
     let ready = server.start();
     println!("start with {} extensions in the database: {} ms", size.extensions, ready.as_millis());
     let mut phones = Phones::new(server.address, server.domain.clone(), size.extensions);
-
-    // Transactions live for 32 s. Some are made and left to end first, so that what is measured is what a binding keeps.
-    if !quick {
-        phones.run(Load::registrations(2_000, Duration::from_secs(5)).among(100));
-        std::thread::sleep(TRANSACTIONS_END);
-    }
-    let before = server.memory_kb();
-    let all = phones.register_all();
-    println!("memory per registered phone: {:.2} kB ({all} phones)", server.memory_since(before) / all as f64);
-
+    warm_up(&mut phones, size, size.warm / 4);
+    phones.register_all(1);
     held_calls(&server, &mut phones, size);
     registrations(&server, &mut phones, size);
     calls(&server, &mut phones, size);
+    goodput(&mut phones, size);
     server.stop();
+    bindings(&mut server, size);
+}
+
+/// Transactions live for 32 s. As many are made and left to end as there will be, so that what is measured is what stays.
+fn warm_up(phones: &mut Phones, size: &Size, during: Duration) {
+    phones.run(Load::registrations(size.registrations_per_s / 2, during).among(100.min(size.extensions)));
+    std::thread::sleep(size.rest);
+}
+
+/// What a binding takes when there are very many. A server of its own, since freed memory is not given back; it has read
+/// one phone of each extension from the database.
+fn bindings(server: &mut Server, size: &Size) {
+    server.start();
+    let mut phones = Phones::new(server.address, server.domain.clone(), size.extensions);
+    warm_up(&mut phones, size, size.warm);
+    let before = server.memory_kb();
+    let new = phones.register_all(size.lines) - size.extensions;
+    std::thread::sleep(size.rest);
+    println!("memory per registered phone: {:.2} kB ({new} phones)", server.memory_since(before) / new as f64);
+    server.stop();
+}
+
+/// Calls that end well per second, at shares and multiples of the rated load.
+fn goodput(phones: &mut Phones, size: &Size) {
+    for share in size.shares {
+        let rate = (f64::from(size.rated) * share) as u32;
+        let during = Duration::from_secs(size.seconds);
+        let figures = phones.run(Load::calls(rate, during, Duration::from_millis(50)));
+        let good = figures.completed as f64 / during.as_secs_f64();
+        println!("{share} × the rated {}/s: goodput {good:.0}/s; {figures}", size.rated);
+    }
 }
 
 fn registrations(server: &Server, phones: &mut Phones, size: &Size) {

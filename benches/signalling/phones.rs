@@ -32,6 +32,8 @@ pub(crate) struct Load {
     hold: Duration,
     /// How many extensions take part.
     among: usize,
+    /// How many phones each of them registers.
+    lines: u64,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -42,11 +44,11 @@ enum What {
 
 impl Load {
     pub(crate) fn registrations(per_s: u32, during: Duration) -> Self {
-        Self { what: What::Registrations, per_s, during, hold: Duration::ZERO, among: usize::MAX }
+        Self { what: What::Registrations, per_s, during, hold: Duration::ZERO, among: usize::MAX, lines: 1 }
     }
 
     pub(crate) fn calls(per_s: u32, during: Duration, hold: Duration) -> Self {
-        Self { what: What::Calls, per_s, during, hold, among: usize::MAX }
+        Self { what: What::Calls, per_s, during, hold, among: usize::MAX, lines: 1 }
     }
 }
 
@@ -54,6 +56,11 @@ impl Load {
     /// The same from fewer extensions.
     pub(crate) fn among(self, among: usize) -> Self {
         Self { among, ..self }
+    }
+
+    /// The same with several phones for each extension, one after the other.
+    pub(crate) fn lines(self, lines: u64) -> Self {
+        Self { lines, ..self }
     }
 }
 
@@ -71,6 +78,10 @@ struct Work {
     delay: Duration,
     remote: String,
     target: String,
+    /// The proxies on the way, as Route header lines.
+    routes: String,
+    /// Which of several phones of the extension registers.
+    line: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -120,13 +131,16 @@ impl Phones {
         }
     }
 
-    /// Registers every extension once: the upper half at the callees' socket. Returns how many there are.
-    pub(crate) fn register_all(&mut self) -> usize {
+    /// Registers every extension, each with so many phones: the upper half at the callees' socket. Returns how many phones
+    /// there are.
+    pub(crate) fn register_all(&mut self, lines: usize) -> usize {
         let per_s = 2_000;
-        let during = Duration::from_secs_f64(self.extensions as f64 / f64::from(per_s));
-        let figures = self.run(Load::registrations(per_s, during));
-        assert!(figures.failed == 0, "not every phone could register: {figures}");
-        self.extensions
+        let all = self.extensions * lines;
+        let during = Duration::from_secs_f64(all as f64 / f64::from(per_s));
+        self.next = 0;
+        let figures = self.run(Load::registrations(per_s, during).lines(lines as u64));
+        assert!(figures.completed == all as u64, "not every phone could register: {figures}");
+        all
     }
 
     pub(crate) fn run(&mut self, load: Load) -> Figures {
@@ -174,8 +188,9 @@ impl Phones {
             What::Registrations => (number(id as usize % self.extensions.min(load.among)), String::new()),
             What::Calls => (number(id as usize % half), number(half + id as usize % half)),
         };
+        let line = id / self.extensions as u64 % load.lines;
         let request = match load.what {
-            What::Registrations => self.register(id, &from, 1, ""),
+            What::Registrations => self.register(id, &from, line, 1, ""),
             What::Calls => self.invite(id, &from, &to, 1, ""),
         };
         self.send(&from, &request);
@@ -190,6 +205,8 @@ impl Phones {
             delay: Duration::ZERO,
             remote: String::new(),
             target: String::new(),
+            routes: String::new(),
+            line,
         };
         self.work.insert(id, work);
     }
@@ -242,7 +259,7 @@ impl Phones {
             (_, _, 100..200) => {}
             (What::Registrations, Stage::Challenged, 401) => {
                 let authorization = self.authorize(text, "WWW-Authenticate", "Authorization", "REGISTER", &work, id);
-                work.request = self.register(id, &work.from, 2, &authorization);
+                work.request = self.register(id, &work.from, work.line, 2, &authorization);
                 work.stage = Stage::Answered;
                 work.sent_at = now;
                 self.send(&work.from, &work.request);
@@ -271,6 +288,8 @@ impl Phones {
                 work.remote = header(text, "To").unwrap_or_default().to_owned();
                 let contact = header(text, "Contact").unwrap_or_default();
                 work.target = contact.trim_start_matches('<').split('>').next().unwrap_or_default().to_owned();
+                let routes: Vec<&str> = lines(text, "Record-Route").collect();
+                work.routes = routes.iter().rev().map(|route| format!("Route: {route}\r\n")).collect();
                 let ack = self.within("ACK", id, &work, 2, &format!("b{id}-a"), text);
                 self.send(&work.from, &ack);
                 let until = now + load.hold;
@@ -290,6 +309,18 @@ impl Phones {
                 return;
             }
             (_, Stage::Ending, 200..300) | (_, Stage::Answered, 401 | 407) => {}
+            (What::Registrations, _, 503) => {
+                self.figures.refusals.push(now - work.sent_at);
+                return;
+            }
+            (What::Calls, Stage::Challenged | Stage::Answered, 503) => {
+                let cseq = if work.stage == Stage::Challenged { 1 } else { 2 };
+                let ack = self.within("ACK", id, &work, cseq, &format!("b{id}-{cseq}"), text);
+                self.send(&work.from, &ack);
+                self.called.remove(&work.to);
+                self.figures.refusals.push(now - work.sent_at);
+                return;
+            }
             _ => {
                 if self.figures.failed < 3 {
                     eprintln!("unexpected {code} at {:?}: {}", work.stage, text.lines().next().unwrap_or_default());
@@ -307,7 +338,8 @@ impl Phones {
         match method {
             "INVITE" => {
                 let start = text.lines().next().unwrap_or_default();
-                let called = start.split("sip:").nth(1).and_then(|rest| rest.split('@').next()).unwrap_or_default();
+                let called =
+                    start.split("sip:").nth(1).and_then(|rest| rest.split(['@', '-']).next()).unwrap_or_default();
                 let now = Instant::now();
                 if let Some((id, since)) = self.called.get_mut(called) {
                     if let Some(work) = self.work.get_mut(id)
@@ -363,12 +395,13 @@ impl Phones {
         if self.is_callee(from) { self.callees.local_addr().unwrap() } else { self.callers.local_addr().unwrap() }
     }
 
-    fn register(&self, id: u64, from: &str, cseq: u32, authorization: &str) -> String {
+    fn register(&self, id: u64, from: &str, line: u64, cseq: u32, authorization: &str) -> String {
         let local = self.local(from);
+        let user = if line == 0 { from.to_owned() } else { format!("{from}-{line}") };
         format!(
             "REGISTER sip:{domain} SIP/2.0\r\nVia: SIP/2.0/UDP {local};rport;branch=z9hG4bKb{id}-{cseq}\r\nMax-Forwards: 70\r\n\
              From: <sip:{from}@{domain}>;tag=b{id}\r\nTo: <sip:{from}@{domain}>\r\nCall-ID: b{id}\r\nCSeq: {cseq} REGISTER\r\n\
-             Contact: <sip:{from}@{local}>\r\nExpires: 3600\r\n{authorization}User-Agent: bench\r\nContent-Length: 0\r\n\r\n",
+             Contact: <sip:{user}@{local}>\r\nExpires: 3600\r\n{authorization}User-Agent: bench\r\nContent-Length: 0\r\n\r\n",
             domain = self.domain
         )
     }
@@ -400,9 +433,10 @@ impl Phones {
         let to = if work.remote.is_empty() { header(response, "To").unwrap_or_default() } else { &work.remote };
         format!(
             "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {local};rport;branch=z9hG4bK{branch}\r\nMax-Forwards: 70\r\n\
-             From: <sip:{from}@{domain}>;tag=b{id}\r\nTo: {to}\r\nCall-ID: b{id}\r\nCSeq: {cseq} {method}\r\n\
+             {routes}From: <sip:{from}@{domain}>;tag=b{id}\r\nTo: {to}\r\nCall-ID: b{id}\r\nCSeq: {cseq} {method}\r\n\
              Content-Length: 0\r\n\r\n",
-            from = work.from
+            from = work.from,
+            routes = work.routes,
         )
     }
 
@@ -411,10 +445,12 @@ impl Phones {
         let to = copy("To");
         let tag = if to.contains(";tag=") { "" } else { ";tag=callee" };
         let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let all = |name: &str| lines(request, name).map(|value| format!("{name}: {value}\r\n")).collect::<String>();
         format!(
-            "SIP/2.0 {status}\r\nVia: {}\r\nFrom: {}\r\nTo: {to}{tag}\r\nCall-ID: {}\r\nCSeq: {}\r\n\
+            "SIP/2.0 {status}\r\n{}{}From: {}\r\nTo: {to}{tag}\r\nCall-ID: {}\r\nCSeq: {}\r\n\
              Contact: <sip:callee@{}>\r\n{kind}Content-Length: {}\r\n\r\n{body}",
-            copy("Via"),
+            all("Via"),
+            all("Record-Route"),
             copy("From"),
             copy("Call-ID"),
             copy("CSeq"),
@@ -443,7 +479,12 @@ impl Phones {
 }
 
 fn header<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.split("\r\n").skip(1).take_while(|line| !line.is_empty()).find_map(|line| {
+    lines(text, name).next()
+}
+
+/// The values of all lines of a header.
+fn lines<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
+    text.split("\r\n").skip(1).take_while(|line| !line.is_empty()).filter_map(move |line| {
         let (key, value) = line.split_once(':')?;
         key.eq_ignore_ascii_case(name).then(|| value.trim())
     })

@@ -8,11 +8,8 @@ use std::time::{Duration, Instant};
 use store::testing;
 use store::{DatabaseConfig, NewExtension, NewTenant, Store, TenantChanges};
 
-use crate::figures::pin;
+use crate::figures::{cpu_ms, pin};
 use crate::phones::{PASSWORD, number};
-
-/// What /proc counts in: USER_HZ is 100 on every Linux.
-const TICK_MS: f64 = 10.0;
 
 pub(crate) struct Server {
     directory: tempfile::TempDir,
@@ -84,10 +81,7 @@ impl Server {
 
     /// User and system time so far, in milliseconds.
     pub(crate) fn cpu_ms(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
-        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
-        let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
-        ticks * TICK_MS
+        cpu_ms(self.pid())
     }
 
     /// Resident memory, in kB.
