@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ban;
 mod call_record;
 mod config;
 mod dialplan;
@@ -33,6 +34,7 @@ mod tenant;
 pub mod testing;
 mod text;
 
+pub use ban::BanWriter;
 pub use config::DatabaseConfig;
 pub use error::StoreError;
 pub use extension::{ExtensionChanges, Login, NewExtension};

@@ -77,3 +77,5 @@ pub(crate) const TRACES_DELETE_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) const TRACES_DELETE_RETRY: Duration = Duration::from_secs(60);
 /// Most rows that a listing returns.
 pub(crate) const LISTING: i64 = 10_000;
+/// Bans waiting for the database; further ones hold, and are forgotten at the next start.
+pub(crate) const BANS_WAITING: usize = 65_536;

@@ -1,5 +1,7 @@
 //! The store on a real PostgreSQL.
 
+#[path = "store/bans.rs"]
+mod bans;
 #[path = "store/catalogue.rs"]
 mod catalogue;
 #[path = "store/extensions.rs"]

@@ -7,13 +7,14 @@ use store::testing::Server;
 use store::{DatabaseConfig, Store};
 
 /// Tables that belong to no tenant, and why.
-const SHARED: [(&str, &str); 6] = [
+const SHARED: [(&str, &str); 7] = [
     ("_sqlx_migrations", "which migrations have run"),
     ("yakyak_meta", "the marker"),
     ("roles", "built-in roles"),
     ("users", "people may belong to several tenants; their policy goes by realm and membership"),
     ("tenants", "its key is the tenant; its policy goes by it"),
     ("journal_positions", "one row per node"),
+    ("bans", "an address is the machine's affair; only the switch reaches them"),
 ];
 
 async fn catalogue() -> PgConnection {
