@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and who carries it out.
 
 mod args;
+mod ban;
 mod cdr;
 mod choice;
 mod extension;
@@ -37,6 +38,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Call(command) => live::calls(&settings, &command, json),
         Command::Trace(wanted) => trace::run(&settings, &wanted, json),
         Command::Locate { uri, server, bytes } => locate::run(&uri, server, bytes, json),
+        Command::Ban(command) => ban::run(&settings, command, json),
         Command::Cdr(command) => with_store(&settings, async |store| cdr::run(store, command, json).await),
     }
 }

@@ -4,6 +4,7 @@
 //! can open.
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -40,6 +41,22 @@ pub enum Question {
     Trace {
         /// Id of a call record, or a Call-ID.
         id: String,
+    },
+    /// Who is banned.
+    Bans,
+    /// Ban an address.
+    Ban {
+        /// Which one.
+        address: IpAddr,
+        /// For how many seconds.
+        lasts_s: u64,
+        /// Why, for people.
+        reason: String,
+    },
+    /// Lift a ban; without an address, all of them. The answer is what was lifted.
+    Unban {
+        /// Which one.
+        address: Option<IpAddr>,
     },
 }
 

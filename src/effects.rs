@@ -8,6 +8,7 @@ use sip_net::Transports;
 use store::{Journal, RegistrationWriter};
 use switch::{Input, Output};
 
+use crate::gatehouse::Gatehouse;
 use crate::switchboard::{Effects, Mailbox};
 use crate::trace::Recorder;
 
@@ -23,6 +24,8 @@ pub struct Doors {
     pub registrations: Arc<RegistrationWriter>,
     /// What keeps every message.
     pub recorder: Recorder,
+    /// Who is listened to.
+    pub gatehouse: Gatehouse,
     /// Back to the shard, when a door is shut.
     pub mailbox: Mailbox,
 }
@@ -42,13 +45,14 @@ impl Effects for Doors {
                 self.journal.append(entry);
             }
             Output::Registration(change) => {
+                self.gatehouse.registration(&change);
                 if !self.registrations.push(change) {
                     tracing::warn!(
                         "too many registrations wait for the database; one stays unwritten until its refresh"
                     );
                 }
             }
-            Output::Guard(_) => {}
+            Output::Guard(order) => self.gatehouse.order(order),
         }
     }
 }

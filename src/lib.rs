@@ -10,6 +10,8 @@ pub mod control;
 pub mod database;
 pub mod effects;
 pub mod exit;
+pub mod front;
+pub mod gatehouse;
 pub mod logging;
 pub mod questions;
 pub mod serve;

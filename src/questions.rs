@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use domain::TenantId;
+use domain::{Ban, TenantId};
 use store::Store;
-use switch::Reach;
+use switch::guard::Notice;
+use switch::{Input, Reach};
 use tokio::runtime::Handle;
 
 use crate::cli::live::{LiveCall, LiveRegistration};
@@ -95,7 +97,33 @@ pub fn answer(known: &Known, mailbox: &Mailbox, question: Question) -> Result<se
             let pieces: Vec<LivePiece> = known.recorder.find(&id).into_iter().map(LivePiece::from).collect();
             Ok(serde_json::to_value(pieces)?)
         }
+        Question::Bans => Ok(serde_json::to_value(bans(mailbox)?)?),
+        Question::Ban { address, lasts_s, reason } => {
+            let allowed = mailbox.ask(move |shard| shard.is_allowed(address)).ok_or_else(no_answer)?;
+            if allowed {
+                return Err(anyhow!("{address} is on the list [guard] allow; take it off there and restart"));
+            }
+            mailbox.post(Input::Guard(Notice::Ban { address, lasts: Duration::from_secs(lasts_s), reason }));
+            let ban = bans(mailbox)?.into_iter().find(|ban| ban.address == domain::source(address));
+            Ok(serde_json::to_value(ban.ok_or_else(no_answer)?)?)
+        }
+        Question::Unban { address } => {
+            let wanted = address.map(domain::source);
+            let lifted: Vec<Ban> =
+                bans(mailbox)?.into_iter().filter(|ban| wanted.is_none_or(|address| ban.address == address)).collect();
+            mailbox.post(Input::Guard(Notice::Unban(address)));
+            mailbox.ask(|_| ()).ok_or_else(no_answer)?;
+            match address {
+                Some(address) if lifted.is_empty() => Err(anyhow!("{address} is not banned; see `yakyak ban list`")),
+                _ => Ok(serde_json::to_value(lifted)?),
+            }
+        }
     }
+}
+
+/// Who is banned now, by address.
+fn bans(mailbox: &Mailbox) -> Result<Vec<Ban>> {
+    mailbox.ask(|shard| shard.bans(Instant::now())).ok_or_else(no_answer)
 }
 
 fn no_answer() -> anyhow::Error {

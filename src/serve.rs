@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use media_net::{Worker, WorkerConfig};
 use rand_core::{OsRng, TryRngCore as _};
 use sip::EndpointConfig;
-use store::{Change, DirectoryLock, Journal, Listener, RegistrationWriter, Store, TraceWriter, Writer};
+use store::{BanWriter, Change, DirectoryLock, Journal, Listener, RegistrationWriter, Store, TraceWriter, Writer};
+use switch::guard::Notice;
 use switch::{Input, SessionTerms, ShardConfig};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,6 +23,8 @@ use crate::control::{self, Question, Status};
 use crate::database::Session;
 use crate::effects::Doors;
 use crate::exit::Refusal;
+use crate::front::Front;
+use crate::gatehouse::{self, Gatehouse};
 use crate::settings::Settings;
 use crate::switchboard::{Mailbox, Switchboard, Unopened};
 use crate::trace::book::Limits;
@@ -87,6 +90,7 @@ struct House {
     registrations: Arc<RegistrationWriter>,
     traces: Arc<TraceWriter>,
     tracer: Option<Tracer>,
+    bans: Arc<BanWriter>,
     demo: Option<(domain::Tenant, Vec<store::Login>)>,
     database: String,
 }
@@ -107,10 +111,14 @@ impl House {
         let traces = Arc::new(TraceWriter::start(&store, retention(settings)));
         let tracer = start_tracer(settings, &traces)?;
         let recorder = tracer.as_ref().map(Tracer::recorder).unwrap_or_default();
-        let unopened = Unopened::new();
+        let bans = Arc::new(BanWriter::start(store.clone()));
+        let (guard, reports) = gatehouse::guard(settings);
+        let mut gatehouse = Gatehouse::new(guard.clone(), Arc::clone(&bans));
+        let unopened = Unopened::new(Front::new(guard, secret()?));
         let mailbox = unopened.mailbox.clone();
+        let _ = reports.set(mailbox.clone());
         let worker = Arc::new(start_worker(settings, mailbox.clone())?);
-        load(&store, &mailbox, runtime)?;
+        load(&store, &mailbox, &mut gatehouse, runtime)?;
         let certificate = sockets::certificate(settings, &sockets.addresses())?;
         if let Some(certificate) = &certificate {
             tokio::spawn(sockets::follow_certificate(Arc::clone(certificate)));
@@ -122,9 +130,12 @@ impl House {
             journal: Arc::clone(&journal),
             registrations: Arc::clone(&registrations),
             recorder: recorder.clone(),
+            gatehouse,
             mailbox: mailbox.clone(),
         };
         let for_questions = transport.clone();
+        let out = transport.clone();
+        mailbox.front().sends_through(move |transmit| out.send(transmit));
         let switchboard = unopened.open(shard_config(settings)?, doors)?;
         let database = session.described(data_dir);
         let known = questions::Known {
@@ -135,7 +146,19 @@ impl House {
             recorder,
         };
         control::listen(data_dir, move |question| questions::answer(&known, &mailbox, question))?;
-        Ok(Self { switchboard, transport, worker, journal, writer, registrations, traces, tracer, demo, database })
+        Ok(Self {
+            switchboard,
+            transport,
+            worker,
+            journal,
+            writer,
+            registrations,
+            bans,
+            traces,
+            tracer,
+            demo,
+            database,
+        })
     }
 
     /// Runs until a signal, lets the calls finish, and closes everything.
@@ -173,6 +196,11 @@ impl House {
                 && !registrations.stop(FLUSH).await
             {
                 tracing::warn!("the database has not taken the last registrations; phones renew them by themselves");
+            }
+            if let Some(bans) = Arc::into_inner(self.bans)
+                && !bans.stop(FLUSH).await
+            {
+                tracing::warn!("the database has not taken the last bans; they end with this run");
             }
         });
         if let Some(journal) = Arc::into_inner(self.journal) {
@@ -254,6 +282,7 @@ fn shard_config(settings: &Settings) -> Result<ShardConfig> {
         session: SessionTerms { expires_s: sip.session_expires_s, min_se_s: sip.min_se_s },
         max_bindings_per_extension: sip.max_bindings_per_extension,
         qualify_every: Duration::from_secs(sip.qualify_every_s),
+        guard: gatehouse::config(settings),
         ..ShardConfig::new(endpoint, (Instant::now(), Timestamp::now()), secret()?)
     })
 }
@@ -265,11 +294,13 @@ fn secret() -> Result<[u8; 32]> {
 }
 
 /// Puts every tenant and every binding into the mailbox, and a task behind it that brings what changes.
-fn load(store: &Store, mailbox: &Mailbox, runtime: &Runtime) -> Result<()> {
+fn load(store: &Store, mailbox: &Mailbox, gatehouse: &mut Gatehouse, runtime: &Runtime) -> Result<()> {
     runtime.block_on(async {
         let listener = store.changes().await?;
         let snapshots = store.snapshots().await?;
         let bindings = store.load_registrations().await?;
+        let bans = store.load_bans().await?;
+        gatehouse.restore(&bindings, &bans);
         let extensions: usize = snapshots.iter().map(|snapshot| snapshot.extensions.len()).sum();
         tracing::info!(tenants = snapshots.len(), extensions, registrations = bindings.len(), "read from the database");
         let mut revisions = BTreeMap::new();
@@ -278,6 +309,7 @@ fn load(store: &Store, mailbox: &Mailbox, runtime: &Runtime) -> Result<()> {
             post_snapshot(mailbox, snapshot);
         }
         mailbox.post(Input::Bindings(bindings));
+        mailbox.post(Input::Guard(Notice::Restore(bans)));
         tokio::spawn(follow(store.clone(), listener, mailbox.clone(), revisions));
         Ok(())
     })

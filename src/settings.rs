@@ -25,6 +25,8 @@ pub struct Settings {
     pub sip: Sip,
     /// `[tls]`
     pub tls: Tls,
+    /// `[guard]`
+    pub guard: Guard,
     /// `[rtp]`
     pub rtp: Rtp,
     /// `[database]`
@@ -99,6 +101,20 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// PEM file with its key.
     pub private_key: PathBuf,
+}
+
+/// `[guard]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Guard {
+    /// Addresses and ranges that are never banned.
+    #[serde(deserialize_with = "allowed")]
+    pub allow: Vec<sip::Prefix>,
+    /// How long a first ban lasts.
+    pub first_ban_s: u64,
+    /// How long a ban lasts at the most.
+    pub longest_ban_s: u64,
+    /// Messages per second that are taken from an address where nobody is registered.
+    pub strangers_per_s: u32,
 }
 
 /// `[rtp]`
@@ -268,6 +284,12 @@ impl Settings {
         if self.trace.enabled && self.trace.memory_mb == 0 {
             return Err(Refusal::new("[trace] memory_mb is 0: name at least 1, or switch it off with enabled = false"));
         }
+        let guard = &self.guard;
+        if guard.first_ban_s == 0 || guard.longest_ban_s < guard.first_ban_s || guard.strangers_per_s == 0 {
+            return Err(Refusal::new(
+                "[guard] needs 1 ≤ first_ban_s ≤ longest_ban_s and 1 ≤ strangers_per_s; to except an address, name it in allow",
+            ));
+        }
         let database = &self.database;
         if database.max_connections == 0 || database.min_connections > database.max_connections {
             return Err(Refusal::new("[database] needs 1 ≤ max_connections and min_connections ≤ max_connections"));
@@ -389,6 +411,28 @@ fn prefixes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<sip::Prefi
     texts.iter().map(read).collect()
 }
 
+/// One network, several with commas, or a list; none at all as well.
+fn allowed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<sip::Prefix>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        One(String),
+        Many(Vec<String>),
+    }
+    let texts = match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::One(text) => text.split(',').map(|part| part.trim().to_owned()).collect(),
+        OneOrMany::Many(texts) => texts,
+    };
+    let read = |text: &String| {
+        text.parse().map_err(|_| {
+            serde::de::Error::custom(format!(
+                "[guard] allow: {text:?} is neither an address nor a network, such as 192.0.2.7 or 10.0.0.0/8"
+            ))
+        })
+    };
+    texts.iter().filter(|text| !text.is_empty()).map(read).collect()
+}
+
 fn optional_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IpAddr>, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.is_empty() {
@@ -490,6 +534,8 @@ mod tests {
             ("[network]\npeers = \"10.0.0.0/8\"", "[[network]]"),
             ("[database]\nmax_connections = 0", "max_connections"),
             ("[sip]\nmin_expires_s = 7200", "min_expires_s"),
+            ("[guard]\nallow = [\"10.0.0.0/33\"]", "10.0.0.0/33"),
+            ("[guard]\nfirst_ban_s = 0", "first_ban_s"),
             ("[sip", "TOML"),
         ];
         for (text, part) in cases {

@@ -128,6 +128,7 @@ pub fn start(
         certificate,
         ..StreamConfig::default()
     };
+    let guard = mailbox.front().guard().clone();
     let sink = move |event| match event {
         Event::Received(received) => {
             recorder.received(received.at, &received.flow, received.message.bytes());
@@ -142,5 +143,5 @@ pub fn start(
             true
         }
     };
-    Transports::start(sockets, config, Arc::new(sink)).context("the SIP transports cannot start")
+    Transports::start(sockets, config, &guard, Arc::new(sink)).context("the SIP transports cannot start")
 }

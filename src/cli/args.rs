@@ -1,7 +1,8 @@
 //! The grammar of the command line. Nouns are singular; the plurals of the lists are accepted as well.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -52,6 +53,9 @@ pub enum Command {
     /// Calls that are going on now
     #[command(subcommand, alias = "calls")]
     Call(ListCommand),
+    /// Addresses that are not listened to, since they tried too many passwords, names or domains
+    #[command(subcommand, alias = "bans")]
+    Ban(BanCommand),
     /// The record of calls
     #[command(subcommand, alias = "cdrs")]
     Cdr(CdrCommand),
@@ -279,6 +283,39 @@ pub enum ListCommand {
         /// Only this tenant (slug)
         #[arg(long)]
         tenant: Option<String>,
+    },
+}
+
+/// `yakyak ban …`
+#[derive(Debug, Subcommand)]
+pub enum BanCommand {
+    /// List who is banned, until when and why
+    #[command(after_help = "Examples:\n  yakyak ban list\n  yakyak ban list --json")]
+    List,
+    /// Ban an address by hand; of an IPv6 address, its whole /64
+    #[command(after_help = "Examples:\n  yakyak ban add 192.0.2.7\n  \
+                            yakyak ban add 2001:db8::7 --for 7d --reason \"calls at night\"")]
+    Add {
+        /// IP address
+        #[arg(value_parser = super::ban::address)]
+        address: IpAddr,
+        /// How long: 90s, 15m, 1h, 7d
+        #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = super::ban::duration)]
+        lasts: Duration,
+        /// Why, for the list
+        #[arg(long, value_name = "TEXT", default_value = "by hand")]
+        reason: String,
+    },
+    /// Let an address in again, or all of them, and forget what they did
+    #[command(after_help = "Examples:\n  yakyak ban remove 192.0.2.7\n  yakyak ban remove --all\n\n\
+                            An address that shall never be banned belongs into [guard] allow of the configuration.")]
+    Remove {
+        /// IP address
+        #[arg(value_parser = super::ban::address, conflicts_with = "all")]
+        address: Option<IpAddr>,
+        /// Every one
+        #[arg(long)]
+        all: bool,
     },
 }
 

@@ -118,7 +118,7 @@ pub(super) fn second(at: jiff::Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-fn must_run<T: for<'de> Deserialize<'de>>(settings: &Settings, question: &Question) -> Result<T> {
+pub(super) fn must_run<T: for<'de> Deserialize<'de>>(settings: &Settings, question: &Question) -> Result<T> {
     let data_dir = &settings.server.data_dir;
     control::ask(data_dir, question)?.ok_or_else(|| {
         Refusal::new(format!(

@@ -18,7 +18,7 @@ mod registration;
 mod snapshot;
 mod tenant;
 
-pub use ban::{Ban, Network, NoNetwork, source};
+pub use ban::{Ban, source};
 pub use call_record::{
     CallEvent, CallEventKind, CallLeg, CallRecord, CallStatus, Direction, HangupBy, JournalEntry, LegMedia,
 };

@@ -75,6 +75,9 @@ pub struct GuardCounters {
     pub too_much: u64,
 }
 
+/// Who is taken everything from.
+pub type Allow = Box<dyn Fn(IpAddr) -> bool + Send + Sync>;
+
 /// Hears of floods of what is no SIP: their source, and whether it is certain that they came from there.
 pub type Report = Box<dyn Fn(IpAddr, bool) + Send + Sync>;
 
@@ -96,6 +99,7 @@ struct Shared {
     order: Mutex<VecDeque<IpAddr>>,
     dropped_banned: AtomicU64,
     dropped_too_much: AtomicU64,
+    allow: Allow,
     report: Report,
 }
 
@@ -142,9 +146,10 @@ fn source(address: IpAddr) -> IpAddr {
 }
 
 impl Guard {
-    /// A guard that knows nobody. `report` is called on receiving threads and must not wait; it hears of one source about
-    /// once for every hundred datagrams that are no SIP, and not at all of those who seldom send some.
-    pub fn new(limits: GuardLimits, report: Report) -> Self {
+    /// A guard that knows nobody. Addresses of which `allow` says so are not counted. `report` is called on receiving threads
+    /// and must not wait; it hears of one source about once for every hundred datagrams that are no SIP, and not at all of
+    /// those who seldom send some.
+    pub fn new(limits: GuardLimits, allow: Allow, report: Report) -> Self {
         Self(Arc::new(Shared {
             limits,
             began: Instant::now(),
@@ -156,6 +161,7 @@ impl Guard {
             order: Mutex::default(),
             dropped_banned: AtomicU64::new(0),
             dropped_too_much: AtomicU64::new(0),
+            allow,
             report,
         }))
     }
@@ -169,7 +175,7 @@ impl Guard {
             neighbours_per_s: per_s,
             neighbours_burst: burst,
         };
-        Self::new(limits, Box::new(|_, _| ()))
+        Self::new(limits, Box::new(|_| true), Box::new(|_, _| ()))
     }
 
     /// Takes nothing from a source until then.
@@ -247,21 +253,35 @@ impl Guard {
         }
     }
 
+    /// How the sender on a flow stands with us, whether or not it is listened to.
+    pub fn standing(&self, flow: &Flow) -> Standing {
+        let shared = &*self.0;
+        if let Some(known) = shared.flows.get(&(flow.transport, flow.remote)) {
+            return Standing::Registered(known.group);
+        }
+        match shared.homes.contains_key(&source(flow.remote.ip())) {
+            true => Standing::Neighbour,
+            false => Standing::Stranger,
+        }
+    }
+
     /// Whether a message is taken. To be asked once for each, before it is parsed.
     pub fn take(&self, flow: &Flow, now: Instant) -> Taken {
         let shared = &*self.0;
         if self.is_banned(flow.remote.ip(), now) {
             return Taken::Banned;
         }
-        if let Some(known) = shared.flows.get(&(flow.transport, flow.remote)) {
-            return Taken::Yes(Standing::Registered(known.group));
-        }
-        let address = source(flow.remote.ip());
         let limits = &shared.limits;
-        let (standing, per_s, burst) = match shared.homes.contains_key(&address) {
-            true => (Standing::Neighbour, limits.neighbours_per_s, limits.neighbours_burst),
-            false => (Standing::Stranger, limits.strangers_per_s, limits.strangers_burst),
+        let standing = self.standing(flow);
+        let (per_s, burst) = match standing {
+            Standing::Registered(_) => return Taken::Yes(standing),
+            Standing::Neighbour => (limits.neighbours_per_s, limits.neighbours_burst),
+            Standing::Stranger => (limits.strangers_per_s, limits.strangers_burst),
         };
+        let address = source(flow.remote.ip());
+        if (shared.allow)(flow.remote.ip()) {
+            return Taken::Yes(standing);
+        }
         if self.with_source(address, now, |source, now_s| source.messages.pour(now_s, per_s, burst)) {
             return Taken::Yes(standing);
         }
@@ -271,6 +291,9 @@ impl Guard {
 
     /// What came was no SIP.
     pub fn malformed(&self, flow: &Flow, now: Instant) {
+        if (self.0.allow)(flow.remote.ip()) {
+            return;
+        }
         let address = source(flow.remote.ip());
         let flood = self.with_source(address, now, |source, now_s| {
             let flood = !source.malformed.pour(now_s, MALFORMED_PER_S, MALFORMED_BURST);
@@ -341,7 +364,7 @@ mod tests {
     }
 
     fn guard() -> Guard {
-        Guard::new(GuardLimits::default(), Box::new(|_, _| ()))
+        Guard::new(GuardLimits::default(), Box::new(|_| false), Box::new(|_, _| ()))
     }
 
     /// How many of so many messages are taken.
@@ -405,7 +428,7 @@ mod tests {
         let reports = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&reports);
         let report = move |address, proven| heard.lock().unwrap().push((address, proven));
-        let (guard, now) = (Guard::new(GuardLimits::default(), Box::new(report)), Instant::now());
+        let (guard, now) = (Guard::new(GuardLimits::default(), Box::new(|_| false), Box::new(report)), Instant::now());
         for second in 0..1_000 {
             for _ in 0..10 {
                 guard.malformed(&flow("192.0.2.1:5060"), now + Duration::from_secs(second));
@@ -416,6 +439,21 @@ mod tests {
             guard.malformed(&flow("192.0.2.2:5060"), now);
         }
         assert_eq!(*reports.lock().unwrap(), [(ip("192.0.2.2"), false); 5]);
+    }
+
+    #[test]
+    fn who_is_allowed_is_not_counted() {
+        let reports = Arc::new(Mutex::new(0));
+        let heard = Arc::clone(&reports);
+        let report = move |_, _| *heard.lock().unwrap() += 1;
+        let allowed = ip("192.0.2.1");
+        let guard = Guard::new(GuardLimits::default(), Box::new(move |ip| ip == allowed), Box::new(report));
+        let now = Instant::now();
+        assert_eq!(taken(&guard, &flow("192.0.2.1:5060"), now, 100_000), 100_000);
+        for _ in 0..10_000 {
+            guard.malformed(&flow("192.0.2.1:5060"), now);
+        }
+        assert_eq!((*reports.lock().unwrap(), guard.size()), (0, 0));
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub use certificate::{Certificate, CertificateError};
 pub use counters::Counters;
 pub use dns::{Resolver, ResolverError};
 pub use event::{Event, Sink};
-pub use guard::{Guard, GuardCounters, GuardLimits, Report, Standing, Taken};
+pub use guard::{Allow, Guard, GuardCounters, GuardLimits, Report, Standing, Taken};
 pub use receive::Received;
 pub use socket::{BindError, UdpSockets, bind};
 pub use stream::StreamConfig;

@@ -12,6 +12,7 @@ use quinn_udp::RecvMeta;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing::{trace, warn};
 
+use crate::guard::{Guard, Taken};
 use crate::limits::{BATCH, ERROR_REST, MAX_DATAGRAM_BYTES};
 use crate::socket::Socket;
 
@@ -27,7 +28,7 @@ pub struct Received {
 }
 
 /// Receives until `stop` becomes readable.
-pub(crate) fn run(socket: &Socket, stop: &Arc<OwnedFd>, sink: &impl Fn(Received) -> bool) {
+pub(crate) fn run(socket: &Socket, stop: &Arc<OwnedFd>, guard: &Guard, sink: &impl Fn(Received) -> bool) {
     // Pages that no datagram has touched are never given memory, so the full size costs nothing.
     let mut storage = vec![0_u8; BATCH * MAX_DATAGRAM_BYTES];
     let mut buffers: Vec<IoSliceMut<'_>> = storage.chunks_exact_mut(MAX_DATAGRAM_BYTES).map(IoSliceMut::new).collect();
@@ -53,7 +54,7 @@ pub(crate) fn run(socket: &Socket, stop: &Arc<OwnedFd>, sink: &impl Fn(Received)
             let at = Instant::now();
             for (buffer, about) in buffers.iter().zip(&about[..number]) {
                 for datagram in datagrams(buffer, about) {
-                    take(socket, datagram, about, at, sink);
+                    take(socket, datagram, (about, at), guard, sink);
                 }
             }
             if number < BATCH || stopped(stop) {
@@ -98,7 +99,13 @@ fn datagrams<'a>(buffer: &'a [u8], about: &RecvMeta) -> impl Iterator<Item = &'a
 }
 
 /// One datagram on its way in. A panic (a fault of ours) costs this datagram and nothing else.
-fn take(socket: &Socket, datagram: &[u8], about: &RecvMeta, at: Instant, sink: &impl Fn(Received) -> bool) {
+fn take(
+    socket: &Socket,
+    datagram: &[u8],
+    (about, at): (&RecvMeta, Instant),
+    guard: &Guard,
+    sink: &impl Fn(Received) -> bool,
+) {
     socket.counting.received.one();
     if is_keep_alive(datagram) {
         socket.counting.keep_alives.one();
@@ -109,6 +116,10 @@ fn take(socket: &Socket, datagram: &[u8], about: &RecvMeta, at: Instant, sink: &
         trace!(remote = %about.addr, "datagram to no address of ours");
         return;
     };
+    // The guard counts what it does not let in.
+    if !matches!(guard.take(&flow, at), Taken::Yes(_)) {
+        return;
+    }
     if sip::stun::is_stun(datagram) {
         socket.counting.keep_alives.one();
         if let Some(answer) = sip::stun::answer(datagram, flow.remote) {
@@ -121,6 +132,7 @@ fn take(socket: &Socket, datagram: &[u8], about: &RecvMeta, at: Instant, sink: &
             Ok(message) => message,
             Err(error) => {
                 socket.counting.unparsable.one();
+                guard.malformed(&flow, at);
                 trace!(remote = %flow.remote, bytes = datagram.len(), %error, "not a SIP message");
                 return;
             }

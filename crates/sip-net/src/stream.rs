@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use crate::certificate::Certificate;
 use crate::counters::{Counters, Counting};
 use crate::event::{Event, Sink};
+use crate::guard::Guard;
 use crate::limits::{CONNECTING, CONNECTING_MESSAGES, DESCRIPTORS_FOR_OTHERS, GOODBYE};
 use crate::tls::Tls;
 use listener::Bound;
@@ -79,6 +80,7 @@ impl Default for StreamConfig {
 /// What every connection looks at.
 pub(crate) struct Shared {
     pub(crate) config: StreamConfig,
+    pub(crate) guard: Guard,
     pub(crate) sink: Sink,
     pub(crate) table: Arc<Table>,
     pub(crate) tls: Option<Tls>,
@@ -126,7 +128,7 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    pub(crate) fn start(bound: Vec<Bound>, config: StreamConfig, sink: Sink) -> std::io::Result<Self> {
+    pub(crate) fn start(bound: Vec<Bound>, config: StreamConfig, guard: Guard, sink: Sink) -> std::io::Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(config.threads.max(1))
             .thread_name("sip-stream")
@@ -140,6 +142,7 @@ impl Streams {
             connecting: Arc::default(),
             counting: Default::default(),
             config,
+            guard,
             sink,
             tls,
         });

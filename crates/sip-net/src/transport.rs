@@ -10,6 +10,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use tracing::trace;
 
 use crate::counters::Counters;
+use crate::guard::Guard;
 use crate::receive::{self, Received};
 use crate::socket::{Socket, UdpSockets};
 
@@ -22,11 +23,11 @@ pub struct UdpTransport {
 
 /// Starts one receiving thread per socket. Each parsed message is given to `sink`, on the thread of
 /// its socket; `sink` must not wait. It says `false` when its queue is full: the message is then lost
-/// and counted.
+/// and counted. From whom anything is taken at all, `guard` says.
 ///
 /// # Errors
 /// No thread or no descriptor could be had.
-pub fn start<S>(sockets: UdpSockets, sink: S) -> io::Result<UdpTransport>
+pub fn start<S>(sockets: UdpSockets, guard: &Guard, sink: S) -> io::Result<UdpTransport>
 where
     S: Fn(Received) -> bool + Send + Sync + Clone + 'static,
 {
@@ -36,9 +37,10 @@ where
         UdpTransport { shared: Arc::new(Shared { sockets: Arc::clone(&sockets), stop, threads: Mutex::default() }) };
     for (index, socket) in sockets.iter().enumerate() {
         let (socket, stop, sink) = (Arc::clone(socket), Arc::clone(&transport.shared.stop), sink.clone());
+        let guard = guard.clone();
         let thread = thread::Builder::new()
             .name(format!("sip-udp-{index}"))
-            .spawn(move || receive::run(&socket, &stop, &sink))?;
+            .spawn(move || receive::run(&socket, &stop, &guard, &sink))?;
         transport.shared.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
     }
     Ok(transport)

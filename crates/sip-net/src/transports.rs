@@ -8,6 +8,7 @@ use sip::{Transmit, Transport};
 
 use crate::counters::Counters;
 use crate::event::{Event, Sink};
+use crate::guard::Guard;
 use crate::limits;
 use crate::receive::Received;
 use crate::socket::{self, BindError, UdpSockets};
@@ -99,14 +100,14 @@ pub struct Transports {
 }
 
 impl Transports {
-    /// Starts receiving. Each event is given to `sink`, on a thread of this crate.
+    /// Starts receiving, from whom `guard` lets. Each event is given to `sink`, on a thread of this crate.
     ///
     /// # Errors
     /// No thread or no descriptor could be had, or TLS cannot be set up.
-    pub fn start(sockets: Sockets, config: StreamConfig, sink: Sink) -> io::Result<Self> {
-        let streams = Arc::new(Streams::start(sockets.streams, config, Arc::clone(&sink))?);
+    pub fn start(sockets: Sockets, config: StreamConfig, guard: &Guard, sink: Sink) -> io::Result<Self> {
+        let streams = Arc::new(Streams::start(sockets.streams, config, guard.clone(), Arc::clone(&sink))?);
         let received = Arc::clone(&sink);
-        let udp = transport::start(sockets.udp, move |message: Received| received(Event::Received(message)))?;
+        let udp = transport::start(sockets.udp, guard, move |message: Received| received(Event::Received(message)))?;
         Ok(Self { udp, streams, sink })
     }
 

@@ -19,7 +19,8 @@ fn server(address: &str, queue: usize) -> Server {
     let (sink, received): (SyncSender<Received>, _) = sync_channel(queue);
     let sockets = sip_net::bind(&[address.parse().unwrap()]).unwrap();
     let port = sockets.local_addresses()[0].port();
-    let transport = sip_net::start(sockets, move |message| sink.try_send(message).is_ok()).unwrap();
+    let transport =
+        sip_net::start(sockets, &sip_net::Guard::open(), move |message| sink.try_send(message).is_ok()).unwrap();
     Server { transport, received, port }
 }
 
@@ -170,7 +171,7 @@ fn a_sink_that_panics_costs_one_message() {
     let (sink, received) = sync_channel(4);
     let sockets = sip_net::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
     let destination = sockets.local_addresses()[0];
-    let transport = sip_net::start(sockets, move |message: Received| {
+    let transport = sip_net::start(sockets, &sip_net::Guard::open(), move |message: Received| {
         assert!(message.message.bytes().len() < 1000, "on purpose");
         sink.try_send(message).is_ok()
     })

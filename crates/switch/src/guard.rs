@@ -27,7 +27,8 @@ use std::hash::{DefaultHasher, Hasher};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use domain::{Ban, Network, TenantId, source};
+use domain::{Ban, TenantId, source};
+use sip::Prefix;
 
 mod bans;
 mod recent;
@@ -82,7 +83,7 @@ const SCANNERS: [&[u8]; 9] = [
 #[derive(Clone, Debug)]
 pub struct GuardConfig {
     /// Addresses that are never given points and never banned.
-    pub allow: Vec<Network>,
+    pub allow: Vec<Prefix>,
     /// How long a first ban lasts.
     pub first_ban: Duration,
     /// How long a ban lasts at the most; also how long it is remembered.
@@ -228,6 +229,7 @@ impl Sentry {
     /// Whether an address is exempt from everything here.
     #[must_use]
     pub fn is_allowed(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
         self.config.allow.iter().any(|network| network.contains(address))
     }
 

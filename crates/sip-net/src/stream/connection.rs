@@ -28,6 +28,7 @@ use super::io::Io;
 use super::outbox::{Next, Outbox};
 use super::table::Place;
 use crate::event::Event;
+use crate::guard;
 use crate::limits::{GOODBYE, OUT_BYTES, OUT_HIGH_BYTES, READ_BYTES, READS, REFUSED_REST, UNREADABLE};
 use crate::receive::Received;
 
@@ -233,6 +234,7 @@ impl Connection {
                 Taken::KeepAlive => self.shared.counting(self.flow.transport).keep_alives.one(),
                 Taken::Unreadable => {
                     self.shared.counting(self.flow.transport).unparsable.one();
+                    self.shared.guard.malformed(&self.flow, now);
                     self.unreadable += 1;
                     if self.unreadable > UNREADABLE {
                         return Err(End::Broken(io::ErrorKind::InvalidData.into()));
@@ -254,6 +256,14 @@ impl Connection {
     fn deliver(&mut self, message: Message, at: Instant) -> Result<(), End> {
         let counting = self.shared.counting(self.flow.transport);
         counting.received.one();
+        match self.shared.guard.take(&self.flow, at) {
+            guard::Taken::Yes(_) => {}
+            guard::Taken::Banned => return Err(End::Dropped),
+            guard::Taken::TooMuch => {
+                self.resting_until = Some(at + REFUSED_REST);
+                return Ok(());
+            }
+        }
         if let Phase::First { .. } = self.phase {
             self.phase = Phase::Open;
             if let Some(alias) = alias(&message, &self.flow) {

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
+use std::time::Instant;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use sip::{Flow, Transport};
@@ -83,6 +84,10 @@ pub(crate) async fn accept(bound: Bound, shared: Arc<Shared>) {
         };
         warned = false;
         let remote = without_flow_label(remote);
+        if shared.guard.is_banned(remote.ip(), Instant::now()) {
+            counting.turned_away.one();
+            continue;
+        }
         let Some(head) = shared.admit(remote.ip()) else {
             counting.turned_away.one();
             continue;
