@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use switch::overload::{Full, Lanes, Letter as Waiting};
+use switch::overload::{Lanes, Letter as Waiting, Offered};
 use switch::{Input, Output, Shard, ShardConfig};
 
 use crate::front::Front;
@@ -85,12 +85,12 @@ impl Mailbox {
         let letter = Letter::Input(Input::Sip { flow, message });
         let now = Instant::now();
         match shared.put(|lanes| lanes.offer(now, (class, fate), (flow, standing), letter)) {
-            Ok(()) => true,
-            Err(Full::TurnedAway(Letter::Input(Input::Sip { flow, message }))) => {
+            Offered::Taken => true,
+            Offered::TurnedAway(Letter::Input(Input::Sip { flow, message })) => {
                 shared.front.turn_away(flow, &message);
                 true
             }
-            Err(Full::TurnedAway(_) | Full::Lost) => {
+            Offered::TurnedAway(_) | Offered::Lost => {
                 shared.lost.fetch_add(1, Ordering::Relaxed);
                 false
             }

@@ -23,7 +23,7 @@ use sip::{Message, Method, Name, Request};
 mod fair;
 mod lanes;
 
-pub use lanes::{Full, Lanes, Letter};
+pub use lanes::{Lanes, Letter, Offered};
 
 /// The lanes, the most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -28,12 +28,14 @@ pub struct Letter<T> {
     number: u64,
 }
 
-/// There was no room.
+/// What has become of a message.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Full<T> {
-    /// The sender shall be told to come again.
+pub enum Offered<T> {
+    /// It waits.
+    Taken,
+    /// There is no room for it: the sender shall be told to come again.
     TurnedAway(T),
-    /// It is lost, as on the wire.
+    /// There is no room for it: it is lost, as on the wire.
     Lost,
 }
 
@@ -85,17 +87,14 @@ impl<T> Lanes<T> {
         }
     }
 
-    /// Takes in a message.
-    ///
-    /// # Errors
-    /// There is no room for it.
+    /// Takes in a message, if there is room for it.
     pub fn offer(
         &mut self,
         now: Instant,
         (class, fate): (Class, Fate),
         (flow, standing): (Flow, Standing),
         item: T,
-    ) -> Result<(), Full<T>> {
+    ) -> Offered<T> {
         let group = group(&flow, standing);
         let (waiting, waited) = match class {
             Class::Urgent => (self.urgent_messages, false),
@@ -107,18 +106,18 @@ impl<T> Lanes<T> {
         };
         let room = limits::LANE.saturating_sub(waiting);
         match fate {
-            Fate::Waits if room == 0 => return Err(Full::Lost),
+            Fate::Waits if room == 0 => return Offered::Lost,
             Fate::Waits => {}
             Fate::TurnedAwayUnless(mark) => {
                 if (waited || room == 0) && self.taken.has(mark) {
-                    return Err(Full::Lost);
+                    return Offered::Lost;
                 }
                 if waited || room == 0 {
-                    return Err(Full::TurnedAway(item));
+                    return Offered::TurnedAway(item);
                 }
                 self.taken.note(mark);
             }
-            Fate::TurnedAway if waited || room == 0 => return Err(Full::TurnedAway(item)),
+            Fate::TurnedAway if waited || room == 0 => return Offered::TurnedAway(item),
             Fate::TurnedAway => {}
         }
         if class == Class::Urgent {
@@ -133,7 +132,7 @@ impl<T> Lanes<T> {
             }
             class => self.lane(class).0.push(now, group, letter),
         }
-        Ok(())
+        Offered::Taken
     }
 
     /// Takes out what shall be done next: at most 64 letters, all of the urgent first, and of the others as much of each lane
