@@ -42,7 +42,7 @@ impl House {
         let (sender, events) = channel();
         let config = StreamConfig { certificate: config.certificate.or_else(|| Some(certificate())), ..config };
         let sink = move |event| sender.send(event).is_ok();
-        let transports = Transports::start(sockets, config, Arc::new(sink)).unwrap();
+        let transports = Transports::start(sockets, config, &sip_net::Guard::open(), Arc::new(sink)).unwrap();
         Self { addresses: transports.addresses(), transports, events }
     }
 
