@@ -17,6 +17,8 @@ mod command_line;
 mod faults;
 #[path = "e2e/garbage.rs"]
 mod garbage;
+#[path = "e2e/linphone.rs"]
+mod linphone;
 #[path = "e2e/tenants.rs"]
 mod tenants;
 #[path = "e2e/trace.rs"]
