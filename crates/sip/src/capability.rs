@@ -8,7 +8,7 @@ use crate::method::Method;
 pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, INFO, REFER, SUBSCRIBE, NOTIFY, PUBLISH";
 
 /// Option tags that we know (RFC 3261 §20.37).
-pub const SUPPORTED: &str = "100rel, path, timer, replaces, norefersub";
+pub const SUPPORTED: &str = "100rel, outbound, path, timer, replaces, norefersub";
 
 /// Whether an option tag is one of ours, without regard to case.
 pub fn supports(tag: &[u8]) -> bool {

@@ -119,7 +119,7 @@ impl Registrar {
                     self.perform(&occasion, &ask, step);
                 }
                 let bindings = self.bindings(now, identity.tenant, &identity.extension);
-                answer::accepted(&occasion, bindings, &ask.path)
+                answer::accepted(&occasion, bindings, &ask)
             }
             Err(refusal) => answer::refused(refusal, &self.config),
         }
@@ -129,6 +129,18 @@ impl Registrar {
     pub fn bindings(&self, now: Instant, tenant: TenantId, extension: &str) -> impl Iterator<Item = &Binding> {
         let slots = self.table.of_extension(tenant, extension);
         slots.iter().filter_map(|slot| self.table.get(*slot)).filter(move |binding| binding.expires_at() > now)
+    }
+
+    /// The bindings that a call rings, the preferred ones first. A device that keeps several flows is rung over one of
+    /// them: the one that holds longest, which is the one it refreshed last (RFC 5626 §7).
+    pub fn targets(&self, now: Instant, tenant: TenantId, extension: &str) -> Vec<&Binding> {
+        let all: Vec<&Binding> = self.bindings(now, tenant, extension).collect();
+        let newer = |one: &Binding, other: &Binding| {
+            let (ours, theirs) = (one.registration(), other.registration());
+            let same = ours.instance.is_some() && ours.instance == theirs.instance && ours.id != theirs.id;
+            same && (one.expires_at(), theirs.id) > (other.expires_at(), ours.id)
+        };
+        all.iter().copied().filter(|binding| !all.iter().any(|other| newer(other, binding))).collect()
     }
 
     /// A binding whose phone sends over this flow. `None` also when phones of several tenants share the flow.

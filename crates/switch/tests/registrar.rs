@@ -3,6 +3,8 @@
 #[path = "registrar/bench.rs"]
 mod bench;
 
+#[path = "registrar/flows.rs"]
+mod flows;
 #[path = "registrar/lifetime.rs"]
 mod lifetime;
 #[path = "registrar/many.rs"]

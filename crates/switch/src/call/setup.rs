@@ -194,7 +194,7 @@ impl Call {
         };
         self.record.row_mut().callee_extension_id = Some(extension.id);
         self.name_called(cx, number);
-        let bindings = cx.registrar.bindings(cx.now, self.tenant, number);
+        let bindings = cx.registrar.targets(cx.now, self.tenant, number).into_iter();
         let there = bindings.filter(|binding| cx.qualify.reach(binding.registration().id) != Reach::Unreachable);
         let mut targets: Vec<Target> = there.filter_map(Target::of).collect();
         // All phones of a fork share one media port, so they speak one address family.

@@ -5,20 +5,26 @@ use jiff::Timestamp;
 use sip::header::{MinExpires, NameAddr};
 use sip::{Header, Name, Reply};
 
+use super::request::Ask;
 use super::{Binding, Occasion, RegistrarConfig, request};
 use crate::verdict::Ending;
 
-/// 200 with every binding that holds (RFC 3261 §10.3, step 8), and the Path that was kept (RFC 3327 §5.3).
-pub(super) fn accepted<'a>(
-    occasion: &Occasion<'_>,
-    bindings: impl Iterator<Item = &'a Binding>,
-    path: &[String],
-) -> Reply {
+/// How often a phone shall show that its flow lives (RFC 5626 §4.4.1, §4.4.2), in seconds. NAT boxes forget UDP soon.
+const STREAM_FLOW_TIMER_S: u32 = 120;
+const UDP_FLOW_TIMER_S: u32 = 25;
+
+/// 200 with every binding that holds (RFC 3261 §10.3, step 8), the Path that was kept (RFC 3327 §5.3), and
+/// whether the flow is (RFC 5626 §6).
+pub(super) fn accepted<'a>(occasion: &Occasion<'_>, bindings: impl Iterator<Item = &'a Binding>, ask: &Ask) -> Reply {
     let mut reply = Reply::new(200);
+    if ask.outbound {
+        let seconds = if occasion.flow.transport.is_reliable() { STREAM_FLOW_TIMER_S } else { UDP_FLOW_TIMER_S };
+        reply = reply.header(Name::Require, "outbound").header(Name::FlowTimer, seconds.to_string());
+    }
     for value in bindings.filter_map(|binding| contact(occasion, binding)) {
         reply = reply.header(Name::Contact, value);
     }
-    for value in path {
+    for value in &ask.path {
         reply = reply.header(Name::Path, Bytes::copy_from_slice(value.as_bytes()));
     }
     reply.header(Name::Date, date(occasion.timestamp))

@@ -14,6 +14,9 @@ pub(super) struct Ask {
     pub(super) cseq: u32,
     pub(super) user_agent: Option<String>,
     pub(super) path: Vec<String>,
+    /// Whether its sender keeps its flows alive and wants them used (RFC 5626): it says so, names itself and the flow, and
+    /// whoever stands between us takes part.
+    pub(super) outbound: bool,
     pub(super) wish: Wish,
 }
 
@@ -60,7 +63,24 @@ pub(super) fn read(request: &Request, config: &RegistrarConfig) -> Result<Ask, E
         }
         path.push(text(&value)?);
     }
-    Ok(Ask { call_id, cseq, user_agent, path, wish: wish(request, config)? })
+    let wish = wish(request, config)?;
+    let outbound = outbound(request, &wish);
+    Ok(Ask { call_id, cseq, user_agent, path, outbound, wish })
+}
+
+/// RFC 5626 §6. A proxy on the way must have marked its Path with `ob`, else its flows do not stay.
+fn outbound(request: &Request, wish: &Wish) -> bool {
+    let headers = request.headers();
+    let says = |name: &Name| {
+        headers.tokens(name).is_ok_and(|tags| tags.iter().any(|tag| tag.eq_ignore_ascii_case(b"outbound")))
+    };
+    let Wish::Change(contacts) = wish else { return false };
+    let named =
+        contacts.iter().any(|contact| contact.expires > 0 && contact.instance.is_some() && contact.reg_id.is_some());
+    let direct = headers.values(&Name::Via).nth(1).is_none();
+    let edge = headers.values(&Name::Path).last().and_then(|value| Path::parse(&value).ok());
+    let kept = direct || edge.is_some_and(|edge| edge.0.uri.params().any(|(name, _)| name.eq_ignore_ascii_case(b"ob")));
+    (says(&Name::Supported) || says(&Name::Require)) && named && kept
 }
 
 fn wish(request: &Request, config: &RegistrarConfig) -> Result<Wish, Ending> {
