@@ -185,6 +185,11 @@ impl Negotiation {
         matches!(self.state, State::Stable { .. })
     }
 
+    /// Whether our offer waits for its answer.
+    pub fn awaits_answer(&self) -> bool {
+        matches!(self.state, State::LocalOffer { .. })
+    }
+
     /// Whether an offer and an answer have been agreed.
     pub fn is_agreed(&self) -> bool {
         self.agreed.is_some()

@@ -13,6 +13,7 @@
 //! `answered`, `reinvite`, `teardown`, `record`. A call touches nothing outside itself; it leaves effects.
 
 mod answered;
+mod early;
 pub(crate) mod effect;
 mod forwarded;
 pub(crate) mod identity;
@@ -41,6 +42,7 @@ use sip::{DialogId, Failure, Request, Response, ServerId};
 use crate::feature::Feature;
 use crate::verdict::Ending;
 use answered::{Alone, Bridged};
+use early::Wishes;
 use effect::{Context, RequestKey};
 use info::Passing;
 use leg::{Caller, Media};
@@ -76,6 +78,8 @@ pub(crate) enum Input {
     Acked { dialog: DialogId, request: Request },
     /// A 2xx of ours never was.
     NoAck { dialog: DialogId },
+    /// A reliable provisional answer to the caller never was; the endpoint has refused its INVITE.
+    NoPrack,
     /// An answer to a request of the call.
     Response { request: RequestKey, dialog: Option<DialogId>, response: Response },
     /// No answer came, or the request could not be sent.
@@ -135,6 +139,8 @@ pub(crate) struct Call {
     /// What was wrong with the session description of the INVITE.
     offer: Result<(), Refusal>,
     caller: Caller,
+    /// What its INVITE allows.
+    wishes: Wishes,
     /// Who was called, as the caller's display shows it.
     called: Option<NameAddr>,
     /// What runs now.
@@ -162,6 +168,7 @@ impl Call {
             Input::Cancelled { dialog, gone } => self.cancelled(cx, dialog, gone),
             Input::Acked { dialog, request } => self.acked(cx, dialog, &request),
             Input::NoAck { dialog } => self.no_ack(cx, dialog),
+            Input::NoPrack => self.not_pracked(cx),
             Input::Response { request, dialog, response } => self.response(cx, request, dialog, &response),
             Input::Failed { request, why } => self.failed(cx, request, why),
             Input::Media(fact) => self.fact(cx, fact),

@@ -76,6 +76,8 @@ pub enum Ending {
 
     /// Our 200 was never acknowledged.
     NoAck,
+    /// A reliable provisional answer of ours was never acknowledged (RFC 3262 §3).
+    NoPrack,
     /// A side stopped sending audio, or does not know its dialog any more.
     PeerVanished,
     /// A phone that was called gave no answer of any kind.
@@ -155,6 +157,7 @@ impl Ending {
             Self::MediaFailure => (503, 47, "No media path could be opened", Failed),
 
             Self::NoAck => (408, 102, "The caller never confirmed the answer", Failed),
+            Self::NoPrack => (504, 102, "The caller never confirmed what it was told before the answer", Failed),
             Self::PeerVanished => (408, 27, "One side vanished", Failed),
             Self::Timeout => (408, 102, "The phone called gave no sign of life", NoAnswer),
             Self::TransportFailed => (503, 27, "The phone called cannot be reached", Failed),

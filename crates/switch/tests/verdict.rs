@@ -35,6 +35,7 @@ const ALL: &[(Ending, u16, u8, CallStatus)] = &[
     (Ending::Offer(0), 488, 88, Failed),
     (Ending::MediaFailure, 503, 47, Failed),
     (Ending::NoAck, 408, 102, Failed),
+    (Ending::NoPrack, 504, 102, Failed),
     (Ending::PeerVanished, 408, 27, Failed),
     (Ending::Timeout, 408, 102, NoAnswer),
     (Ending::TransportFailed, 503, 27, Failed),

@@ -13,6 +13,8 @@ mod cancel;
 mod dialog;
 #[path = "world/dnd.rs"]
 mod dnd;
+#[path = "world/early.rs"]
+mod early;
 #[path = "world/flows.rs"]
 mod flows;
 #[path = "world/fork.rs"]
@@ -29,6 +31,8 @@ mod limits;
 mod media;
 #[path = "world/model.rs"]
 mod model;
+#[path = "world/offer.rs"]
+mod offer;
 #[path = "world/qualify.rs"]
 mod qualify;
 #[path = "world/registrar.rs"]
@@ -41,6 +45,8 @@ mod timers;
 mod transfer;
 #[path = "world/transports.rs"]
 mod transports;
+#[path = "world/update.rs"]
+mod update;
 #[path = "world/vanish.rs"]
 mod vanish;
 #[path = "world/weather.rs"]

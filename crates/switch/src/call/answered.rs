@@ -40,6 +40,9 @@ impl Call {
         if self.is_transferor(dialog) {
             return self.transferor_request(cx, server, request);
         }
+        if matches!(&self.stage, Stage::Ringing(ringing) if ringing.rings(dialog)) {
+            return self.early_request(cx, server, dialog, request);
+        }
         let Some(side) = self.side(dialog) else {
             cx.respond(server, Reply::new(481));
             return;
@@ -48,6 +51,7 @@ impl Call {
             Method::Refer => self.refer(cx, side, server, request),
             Method::Invite => self.reinvite(cx, side, server, request),
             Method::Update => self.update(cx, side, server, request),
+            Method::Prack => self.prack(cx, side, server, request),
             Method::Bye => self.bye(cx, side, server),
             Method::Info | Method::Message => self.said(cx, side, server, request),
             method => cx.respond(server, answer::in_dialog(method)),
@@ -66,10 +70,11 @@ impl Call {
 
     /// The extension at the far end of a dialog.
     pub(crate) fn extension_of(&self, dialog: DialogId) -> Option<ExtensionId> {
-        match (self.side(dialog)?, &self.stage) {
-            (Side::Caller, _) => self.caller.leg.extension_id,
-            (Side::Callee, Stage::Bridged(bridged)) => bridged.callee.leg.extension_id,
-            (Side::Callee, _) => None,
+        match (self.side(dialog), &self.stage) {
+            (Some(Side::Caller), _) => self.caller.leg.extension_id,
+            (Some(Side::Callee), Stage::Bridged(bridged)) => bridged.callee.leg.extension_id,
+            (None, Stage::Ringing(ringing)) => ringing.extension_of(dialog),
+            (Some(Side::Callee) | None, _) => None,
         }
     }
 

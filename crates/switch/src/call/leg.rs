@@ -9,6 +9,7 @@ use media::{Leg, MediaAddress, Negotiation};
 use sip::header::NameAddr;
 use sip::{Advertised, DialogId, Flow, Name, ServerId, Uri};
 
+use super::early::Early;
 use super::effect::RequestKey;
 use super::session_timer::SessionTimer;
 use crate::feature::forward::Chain;
@@ -102,14 +103,14 @@ pub(super) struct Branch {
     pub(super) target: Target,
     /// What its INVITE says of those who sent the call to it.
     pub(super) forwarding: Vec<(Name, Bytes)>,
-    /// What it and we have told each other about media.
+    /// Our offer to it; each of its dialogs answers for itself.
     pub(super) negotiation: Negotiation,
     /// Its row of the history.
     pub(super) leg: CallLeg,
     /// How long its session will last without a sign of it.
     pub(super) timer: SessionTimer,
     /// Its early dialogs: several when a proxy behind it forks.
-    pub(super) dialogs: Vec<DialogId>,
+    pub(super) early: Vec<Early>,
 }
 
 /// The side that was called and has answered.

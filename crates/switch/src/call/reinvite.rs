@@ -328,6 +328,7 @@ impl Call {
     pub(super) fn cancelled(&mut self, cx: &mut Context<'_>, dialog: DialogId, gone: bool) {
         let Some(side) = self.side(dialog) else { return };
         if gone || matches!(self.caller.state, CallerState::Invited { .. }) {
+            self.never_answered();
             return self.end(cx, Ending::Cancelled);
         }
         let Stage::Bridged(bridged) = &mut self.stage else { return };

@@ -3,13 +3,14 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use domain::CallLeg;
+use domain::{CallLeg, ExtensionId};
 use media::{Negotiation, Plan, Reach, plan};
 use sip::header::NameAddr;
-use sip::{ContactPolicy, DialogId, Failure, Method, Name, OutgoingRequest, Reply, Response, Uri};
+use sip::{DialogId, Failure, Flow, Method, Name, OutgoingRequest, Response, Uri};
 
 use super::answered::Bridged;
-use super::effect::{Context, Effect, RequestKey, SDP, sdp};
+use super::early::{Early, Told, Wishes};
+use super::effect::{Context, Effect, RequestKey, sdp};
 use super::forwarded::{forwarding_headers, redirection};
 use super::identity::identity_headers;
 use super::leg::{Branch, Callee, Caller, CallerState, End, Media, Order, Target, anonymous, opposite};
@@ -28,13 +29,11 @@ const REQUEST_TERMINATED: u16 = 487;
 
 /// Phones are being called.
 pub(super) struct Ringing {
-    branches: Vec<Branch>,
-    /// The dialog whose early media the caller hears.
-    heard: Option<DialogId>,
+    pub(super) branches: Vec<Branch>,
+    /// What the caller knows of it.
+    pub(super) told: Told,
     /// The best of the refusals so far.
     best: Option<Ending>,
-    /// The last provisional status the caller got.
-    told: u16,
     /// Whether a caller who was answered before hears that it rings.
     pub(super) rings_back: bool,
     pub(super) give_up_at: Instant,
@@ -48,7 +47,27 @@ impl Ringing {
 
     /// Whether a phone that rings is behind a dialog.
     pub(super) fn rings(&self, dialog: DialogId) -> bool {
-        self.branches.iter().any(|branch| branch.dialogs.contains(&dialog))
+        self.early(dialog).is_some()
+    }
+
+    /// The early dialog with this id.
+    pub(super) fn early(&self, dialog: DialogId) -> Option<&Early> {
+        self.branches.iter().flat_map(|branch| &branch.early).find(|early| early.dialog == dialog)
+    }
+
+    /// The same, with the way to its phone.
+    pub(super) fn early_mut(&mut self, dialog: DialogId) -> Option<(Flow, &mut Early)> {
+        let mut branches = self.branches.iter_mut();
+        branches.find_map(|branch| {
+            let early = branch.early.iter_mut().find(|early| early.dialog == dialog)?;
+            Some((branch.target.flow, early))
+        })
+    }
+
+    /// The extension of the phone behind an early dialog.
+    pub(super) fn extension_of(&self, dialog: DialogId) -> Option<ExtensionId> {
+        let of = |branch: &&Branch| branch.early.iter().any(|early| early.dialog == dialog);
+        self.branches.iter().find(of)?.leg.extension_id
     }
 }
 
@@ -59,9 +78,8 @@ impl Call {
         let reach = if targets.len() > 1 { Reach::Forked } else { Reach::Single };
         let mut ringing = Ringing {
             branches: Vec::with_capacity(targets.len()),
-            heard: None,
+            told: Told::default(),
             best: None,
-            told: 0,
             rings_back: false,
             give_up_at: cx.now + ring_for,
         };
@@ -87,7 +105,7 @@ impl Call {
         let mut negotiation = Negotiation::new(cx.ids.number(), Some(target.flow.remote.ip()));
         let offer = if self.caller.is_answered() {
             plan::invite(&self.caller.end.negotiation, &mut negotiation, address, reach)
-        } else if is_late(&self.caller.end.negotiation) {
+        } else if is_late(&self.caller.end.negotiation) || self.caller.end.negotiation.awaits_answer() {
             plan::propose(&mut negotiation, address)
         } else {
             plan::offer(&self.caller.end.negotiation, &mut negotiation, address, reach)
@@ -107,7 +125,7 @@ impl Call {
             negotiation,
             leg,
             timer: SessionTimer::of_callee(),
-            dialogs: Vec::new(),
+            early: Vec::new(),
         };
         let effect = invite(&self.caller, self.dialed(), cx, &branch, offer);
         cx.effects.push(effect);
@@ -125,7 +143,7 @@ impl Call {
         cx.effects.push(Effect::Release { request });
         branch.request = again;
         branch.leg.sip_call_id = cx.ids.call_id();
-        branch.dialogs.clear();
+        branch.early.clear();
         let dialed = self.transfer.as_ref().map(|transfer| transfer.number.as_str());
         let dialed = dialed.or(self.record.row().dialed_number.as_deref());
         let effect = invite(&self.caller, dialed, cx, branch, offer);
@@ -143,7 +161,9 @@ impl Call {
     ) {
         let Stage::Ringing(ringing) = &mut self.stage else { return };
         let Some(branch) = ringing.branches.iter_mut().find(|branch| branch.request == request) else { return };
-        branch.dialogs.extend(dialog.filter(|dialog| !branch.dialogs.contains(dialog)));
+        if let Some(dialog) = dialog {
+            branch.early(dialog);
+        }
         if branch.leg.user_agent.is_none() {
             let agent = response.headers().get(&Name::UserAgent).or_else(|| response.headers().get(&Name::Server));
             branch.leg.user_agent = agent.map(|value| text(&value));
@@ -151,7 +171,8 @@ impl Call {
         self.respect_privacy(response);
         match (response.code(), dialog) {
             (180..=183, _) => self.provisional(cx, request, dialog, response),
-            (100..=199, _) => {}
+            (199, _) => self.early_ended(request, dialog),
+            (100..=198, _) => {}
             (200..=299, Some(dialog)) => self.chosen(cx, request, dialog, response),
             (200..=299, None) => self.refused(cx, request, Some(response.code()), Ending::SystemError),
             (300..=399, _) => self.redirected(cx, request, response),
@@ -167,57 +188,6 @@ impl Call {
             Failure::Transport => Ending::TransportFailed,
         };
         self.refused(cx, request, None, ending);
-    }
-
-    /// 180 and its like: the caller hears of the first, and of early media from the first phone that has some.
-    fn provisional(
-        &mut self,
-        cx: &mut Context<'_>,
-        request: RequestKey,
-        dialog: Option<DialogId>,
-        response: &Response,
-    ) {
-        let Stage::Ringing(ringing) = &mut self.stage else { return };
-        let CallerState::Invited { server } = self.caller.state else {
-            if std::mem::replace(&mut ringing.told, response.code()) != response.code() {
-                self.transfer_rings(cx, response.code());
-            }
-            return;
-        };
-        let Some(branch) = ringing.branches.iter_mut().find(|branch| branch.request == request) else { return };
-        let body = response.body();
-        let may_be_heard = ringing.heard.is_none() || ringing.heard == dialog;
-        let mut media = None;
-        let late = is_late(&self.caller.end.negotiation);
-        if !body.is_empty()
-            && dialog.is_some()
-            && may_be_heard
-            && !late
-            && branch.negotiation.remote_answer(&body).is_ok()
-        {
-            let address = self.media.address(self.caller.end.ports, &self.caller.end.flow, &cx.settings.rtp_advertised);
-            let joined =
-                address.map(|address| plan::answer(&mut self.caller.end.negotiation, &branch.negotiation, address));
-            if let Some(Ok(joined)) = joined {
-                ringing.heard = dialog;
-                media = Some(joined);
-            }
-        }
-        let code = response.code();
-        let told = std::mem::replace(&mut ringing.told, code);
-        match media {
-            Some((answer, plan)) => {
-                cx.respond(server, self.named(Reply::new(code).contact(ContactPolicy::Dialog).body(SDP, answer)));
-                self.apply(cx, plan);
-            }
-            None if told != code && may_be_heard => {
-                cx.respond(server, self.named(Reply::new(code).contact(ContactPolicy::Dialog)));
-            }
-            None => {}
-        }
-        if matches!(code, 180 | 183) {
-            self.record.ringing(cx);
-        }
     }
 
     /// The first 200: this phone has the call, the others stop ringing.
@@ -241,20 +211,19 @@ impl Call {
         body: &Bytes,
     ) -> Result<Described, Ending> {
         let Stage::Ringing(ringing) = &mut self.stage else { return Err(Ending::SystemError) };
-        let heard = ringing.heard == Some(dialog);
         let branch = ringing.branches.iter_mut().find(|branch| branch.request == request).ok_or(Ending::SystemError)?;
-        match branch.negotiation.remote_answer(body) {
-            // The description of the 200 is a copy of the early one (RFC 6337 §3.1.1); some phones leave the copy out.
-            Err(_) if body.is_empty() && heard => {}
-            Err(_) => return Err(Ending::NoCommonCodec),
-            Ok(()) => {}
+        let called = &mut branch.early(dialog).negotiation;
+        // The description of the 200 is a copy of the early one (RFC 6337 §3.1.1); some phones leave the copy out, and after an
+        // UPDATE it would be out of date.
+        if called.remote_answer(body).is_err() && !called.is_agreed() {
+            return Err(Ending::NoCommonCodec);
         }
-        describe(&mut self.caller, &self.media, cx, &branch.negotiation)
+        describe(&mut self.caller, &self.media, cx, called, self.wishes)
     }
 
     /// What the caller's 200 says of a phone that takes the call.
     pub(super) fn describe_to_caller(&mut self, cx: &Context<'_>, called: &Negotiation) -> Result<Described, Ending> {
-        describe(&mut self.caller, &self.media, cx, called)
+        describe(&mut self.caller, &self.media, cx, called, self.wishes)
     }
 
     fn bridge(
@@ -268,7 +237,9 @@ impl Call {
         self.stop_ring_back(cx);
         let Stage::Ringing(mut ringing) = std::mem::replace(&mut self.stage, Stage::Idle) else { return };
         let Some(index) = ringing.branches.iter().position(|branch| branch.request == request) else { return };
-        let Branch { target, negotiation, mut leg, mut timer, .. } = ringing.branches.swap_remove(index);
+        let mut branch = ringing.branches.swap_remove(index);
+        let negotiation = branch.early(dialog).negotiation.clone();
+        let Branch { target, mut leg, mut timer, .. } = branch;
         // From here on a further 200 of the same INVITE belongs to nobody, and is acknowledged and ended as such.
         cx.effects.push(Effect::Release { request });
         for other in ringing.branches {
@@ -296,9 +267,7 @@ impl Call {
         let answered = self.caller.is_answered();
         // Without a plan the body of the 200 is our offer, and the ACK completes it.
         let exchange = (plan.is_none() && !answered).then_some(Exchange::Offered { side: Side::Caller });
-        if let Some(body) = body {
-            self.accept(cx, body, plan);
-        }
+        self.accept(cx, body, plan);
         self.enter(cx, Stage::Bridged(Box::new(Bridged { callee, exchange })));
         if answered {
             self.transfer_done(cx);
@@ -308,7 +277,7 @@ impl Call {
     }
 
     /// Sends the caller its 200, and lets audio flow when everything is said.
-    pub(super) fn accept(&mut self, cx: &mut Context<'_>, answer: Bytes, plan: Option<Plan>) {
+    pub(super) fn accept(&mut self, cx: &mut Context<'_>, description: Option<Bytes>, plan: Option<Plan>) {
         let CallerState::Invited { server } = self.caller.state else { return };
         self.caller.state = CallerState::Answered;
         self.caller.leg.answer_time = Some(cx.at);
@@ -316,7 +285,7 @@ impl Call {
         if let Some(plan) = plan {
             self.apply(cx, plan);
         }
-        let reply = accepted(cx, &mut self.caller.end, sdp(answer));
+        let reply = accepted(cx, &mut self.caller.end, description.and_then(sdp));
         cx.respond(server, self.named(reply));
         self.record.answered(cx);
     }
@@ -327,6 +296,8 @@ impl Call {
         let Some(index) = ringing.branches.iter().position(|branch| branch.request == request) else { return };
         let branch = ringing.branches.swap_remove(index);
         cx.effects.push(Effect::Release { request });
+        // Somebody else may be heard now.
+        ringing.told.heard.take_if(|heard| branch.early.iter().any(|early| early.dialog == *heard));
         finish(cx, branch.leg, code, Some(ending.verdict().q850));
         ringing.best = Some(match ringing.best {
             Some(best) => best.better(ending),
@@ -383,13 +354,21 @@ impl Call {
 
 /// What is said to a caller of the one who takes its call. Nothing to one who was answered before: it is told by re-INVITE.
 pub(super) struct Described {
+    /// Absent when everything has been said before, in provisional answers.
     body: Option<Bytes>,
     /// Absent while our offer waits for its answer.
     plan: Option<Plan>,
 }
 
-fn describe(caller: &mut Caller, media: &Media, cx: &Context<'_>, called: &Negotiation) -> Result<Described, Ending> {
-    if caller.is_answered() {
+fn describe(
+    caller: &mut Caller,
+    media: &Media,
+    cx: &Context<'_>,
+    called: &Negotiation,
+    wishes: Wishes,
+) -> Result<Described, Ending> {
+    // The answer to an offer in a provisional answer comes by PRACK, before the 200 leaves.
+    if caller.is_answered() || caller.end.negotiation.awaits_answer() {
         return Ok(Described { body: None, plan: None });
     }
     let End { negotiation, flow, ports, .. } = &mut caller.end;
@@ -397,6 +376,8 @@ fn describe(caller: &mut Caller, media: &Media, cx: &Context<'_>, called: &Negot
     let described = if is_late(negotiation) {
         plan::offer(called, negotiation, address, Reach::Single)
             .map(|offer| Described { body: Some(offer), plan: None })
+    } else if wishes.late {
+        plan::again(negotiation, called).map(|plan| Described { body: None, plan: Some(plan.from_leg(*ports)) })
     } else {
         plan::answer(negotiation, called, address)
             .map(|(answer, plan)| Described { body: Some(answer), plan: Some(plan.from_leg(*ports)) })

@@ -9,6 +9,7 @@ use sip::header::NameAddr;
 use sip::{DialogId, Flow, Name, Request, ServerId, Uri};
 
 use super::answered::Alone;
+use super::early::Wishes;
 use super::effect::Context;
 use super::info::Passing;
 use super::leg::{Caller, CallerState, End, Media, Order, Target};
@@ -95,6 +96,7 @@ impl Call {
             next_request: 0,
             since: cx.at,
             offer,
+            wishes: Wishes::of(setup.request),
             transfer: None,
             referred: false,
         }
@@ -274,7 +276,7 @@ impl Call {
             plan::terminate(negotiation, address).map(|(answer, plan)| (answer, Some(plan)))
         };
         let (body, plan) = described.map_err(|refusal| Ending::Offer(refusal.code))?;
-        self.accept(cx, body, plan);
+        self.accept(cx, Some(body), plan);
         self.enter(cx, Stage::Alone(Alone { offered, request: None }));
         self.advance(cx, Event::Answered);
         Ok(())

@@ -48,7 +48,7 @@ impl Shard {
             Event::NoPrack { id, dialog } => {
                 if let Some(key) = self.calls.of_dialog(dialog) {
                     self.calls.settle(key, id);
-                    self.step(now, key, Input::NoAck { dialog });
+                    self.step(now, key, Input::NoPrack);
                 }
             }
             Event::NoAck { dialog } => match self.calls.of_dialog(dialog) {

@@ -69,7 +69,7 @@ impl Phone {
                 }
                 self.note_version(call, &response.body);
                 let talk = &mut self.talks[call];
-                let goes_on = talk.stage == Stage::Talking;
+                let goes_on = talk.stage != Stage::Over;
                 let agreed = Description::parse(&response.body).is_some_and(|theirs| talk.agree(theirs, &laws));
                 if speaks && goes_on {
                     talk.speak_from(now);

@@ -436,7 +436,9 @@ impl Phone {
         talk.target = message::contact(response).unwrap_or_default();
         talk.named.extend(message::other(response, "P-Asserted-Identity"));
         let answers = talk.offers_late && talk.theirs.is_none();
-        let agreed = Description::parse(&response.body).is_some_and(|theirs| talk.agree(theirs, &laws));
+        // After an offer and answer in provisional answers the 200 may go without (RFC 6337 §3.1.1).
+        let agreed = (response.body.is_empty() && talk.rseq.is_some() && talk.theirs.is_some())
+            || Description::parse(&response.body).is_some_and(|theirs| talk.agree(theirs, &laws));
         if speaks && agreed {
             talk.speak_from(now);
         }

@@ -6,6 +6,7 @@ use rsip::{Header, Method, Request};
 
 use super::Phone;
 use super::audio::Law;
+use super::description::Hold;
 use super::message;
 use super::talk::Stage;
 use super::transaction::Purpose;
@@ -19,6 +20,14 @@ impl Phone {
         if let Some(request) = self.in_talk(call, Method::Update, Vec::new(), sdp) {
             self.request(now, request, Purpose::Change(call));
         }
+    }
+
+    /// Holds the other side by UPDATE, or takes it back, in its newest call, ringing or not.
+    pub fn update_hold(&mut self, now: Instant, hold: Option<Hold>) {
+        let Some(talk) = self.talks.iter_mut().rfind(|talk| talk.stage != Stage::Over) else { return };
+        talk.hold_before = talk.hold;
+        talk.hold = hold;
+        self.update(now, true);
     }
 
     /// Goes over to these codecs in its running call.

@@ -3,6 +3,7 @@
 use super::Handset;
 use crate::Method;
 use crate::phone::audio::Law;
+use crate::phone::description::Hold;
 use crate::phone::skill::{Refreshes, Reliable, Skills, TimerSkill};
 
 impl Handset<'_> {
@@ -62,6 +63,11 @@ impl Handset<'_> {
     /// Sends an UPDATE in its newest call, with a description or without.
     pub fn updates(self, describes: bool) -> Self {
         self.does_now(|phone, now| phone.update(now, describes))
+    }
+
+    /// Holds the other side by UPDATE, or takes it back, whether anybody has answered or not.
+    pub fn updates_to(self, hold: Option<Hold>) -> Self {
+        self.does_now(|phone, now| phone.update_hold(now, hold))
     }
 
     /// Goes over to these codecs.
