@@ -68,6 +68,11 @@ impl Call {
         }
     }
 
+    /// Whether a dialog is the caller's own.
+    pub(crate) fn is_caller(&self, dialog: DialogId) -> bool {
+        dialog == self.caller.end.dialog
+    }
+
     /// The extension at the far end of a dialog.
     pub(crate) fn extension_of(&self, dialog: DialogId) -> Option<ExtensionId> {
         match (self.side(dialog), &self.stage) {

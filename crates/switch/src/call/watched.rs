@@ -61,7 +61,7 @@ impl Call {
         let (remote, rings) = match &self.stage {
             Stage::Bridged(bridged) => (Some(&bridged.callee.shown), false),
             Stage::Ringing(ringing) => {
-                (self.called.as_ref(), ringing.branches().any(|branch| !branch.dialogs.is_empty()))
+                (self.called.as_ref(), ringing.branches().any(|branch| !branch.early.is_empty()))
             }
             Stage::Idle | Stage::Opening(_) | Stage::Alone(_) | Stage::Ending(_) | Stage::Over => {
                 (self.called.as_ref(), false)
@@ -87,7 +87,7 @@ impl Call {
     fn watch_ringing<'a>(&'a self, ringing: &'a Ringing, watched: &mut Vec<Watched<'a>>) {
         let caller = watched.len();
         for branch in ringing.branches().filter(|branch| branch.leg.extension_id.is_some()) {
-            let dialog = branch.dialogs.first().copied();
+            let dialog = branch.early.first().map(|early| early.dialog);
             let state = if dialog.is_some() { DialogState::Early } else { DialogState::Trying };
             let known = watched.iter_mut().skip(caller).find(|known| known.number == branch.target.number);
             match known {

@@ -292,7 +292,7 @@ impl Calls {
             _ if !call.may_adopt(place) => Err(481),
             true if early_only => Err(486),
             // A caller's own early dialog is no one's to take.
-            false if call.extension_of(place).is_some() => Err(481),
+            false if call.is_caller(place) => Err(481),
             _ => Ok(()),
         }
     }
