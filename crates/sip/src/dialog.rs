@@ -118,8 +118,9 @@ pub struct Dialog {
     pub(crate) unpracked: Option<RAck>,
     /// Number of the last INVITE or UPDATE that came at the wrong moment, and what it was answered.
     pub(crate) refused: Option<(u32, u16)>,
-    /// Our 2xx, repeated until the ACK comes.
-    pub(crate) answer: Option<Answer>,
+    /// Our 2xx, each repeated until the ACK with its number comes: that of the first INVITE may still wait for its own when a
+    /// later one is answered.
+    pub(crate) answers: Vec<Answer>,
     /// Whether the peer waits to hear what became of its REFER (RFC 3515 §2.4.4).
     pub(crate) referred: bool,
     /// Until when it lingers.
@@ -199,7 +200,7 @@ impl Dialog {
             rseq: None,
             unpracked: None,
             refused: None,
-            answer: None,
+            answers: Vec::new(),
             referred: false,
             gone_at: None,
             held_bye: None,
@@ -240,7 +241,7 @@ impl Dialog {
             rseq: None,
             unpracked: None,
             refused: None,
-            answer: None,
+            answers: Vec::new(),
             referred: false,
             gone_at: None,
             held_bye: None,
@@ -279,6 +280,11 @@ impl Dialog {
         {
             self.target = target;
         }
+    }
+
+    /// When something has to be done about a 2xx without its ACK.
+    pub(crate) fn answers_due(&self) -> Option<Instant> {
+        self.answers.iter().map(Answer::due).min()
     }
 
     /// Whether a request of the peer is in order: its CSeq is higher than any before (§12.2.2).

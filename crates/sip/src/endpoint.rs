@@ -141,7 +141,7 @@ impl<I> Endpoint<I> {
 
     fn drop_dialog(&mut self, id: DialogId) {
         if let Some(dialog) = self.dialogs.remove(id) {
-            self.deadlines.clear(Timer::Answer(id), dialog.answer.map(|answer| answer.due()));
+            self.deadlines.clear(Timer::Answer(id), dialog.answers_due());
             self.deadlines.clear(Timer::Lingering(id), dialog.gone_at);
             self.deadlines.clear(Timer::Provisional(id), dialog.reliable.and_then(|reliable| reliable.due));
         }

@@ -70,3 +70,6 @@ pub const SRV_RECORDS: usize = 16;
 
 /// See [`NAPTR_RECORDS`].
 pub const ADDRESSES: usize = 8;
+
+/// Most 2xx of one dialog that wait for their ACK; beyond it a further INVITE in the dialog gets 500.
+pub const UNACKNOWLEDGED: usize = 4;

@@ -5,6 +5,7 @@
 use super::{Dialog, Stage};
 use crate::error::Error;
 use crate::header::CSeq;
+use crate::limits;
 use crate::method::Method;
 
 /// Whose offer waits for its answer.
@@ -42,7 +43,8 @@ impl Dialog {
     fn refuses_invite(&self) -> Option<u16> {
         let rings = self.stage == Stage::Early && self.invite.is_some();
         let ours = self.inviting || rings || (self.updating && self.offer == Offer::Ours);
-        match (ours, self.invited.is_some() || self.updated.is_some()) {
+        let full = self.answers.len() >= limits::UNACKNOWLEDGED;
+        match (ours, full || self.invited.is_some() || self.updated.is_some()) {
             (true, _) => Some(491),
             (false, true) => Some(500),
             (false, false) => None,

@@ -68,14 +68,20 @@ impl<I> Endpoint<I> {
     fn acked(&mut self, now: Instant, request: &Request) {
         let Some(id) = self.dialog_of(request) else { return };
         let (Some(dialog), Ok(cseq)) = (self.dialogs.get_mut(id), request.cseq()) else { return };
-        let Some(answer) = dialog.answer.take_if(|answer| answer.cseq == cseq.number) else { return };
-        let held = dialog.held_bye.take();
+        let Some(answered) = dialog.answers.iter().position(|answer| answer.cseq == cseq.number) else { return };
+        let old = dialog.answers_due();
+        dialog.answers.remove(answered);
+        let new = dialog.answers_due();
+        let held = dialog.held_bye.take_if(|_| new.is_none());
+        let ending = dialog.held_bye.is_some();
         if dialog.offer == Offer::Ours {
             dialog.offer = Offer::None;
         }
-        self.deadlines.clear(Timer::Answer(id), Some(answer.due()));
+        self.deadlines.set(Timer::Answer(id), old, new);
         match held {
             Some(held) => self.send_held_bye(now, id, *held),
+            // A BYE of ours waits for the ACK of another one.
+            None if ending => {}
             None => self.events.push_back(Event::Acked { dialog: id, request: request.clone() }),
         }
     }
@@ -316,9 +322,11 @@ impl<I> Endpoint<I> {
                 dialog.invited = None;
                 let Ok(cseq) = request.cseq() else { return };
                 let answer = Answer::new(now, &self.config.timers, response.bytes().clone(), flow, cseq.number);
-                let due = answer.due();
-                let old = dialog.answer.replace(answer).map(|answer| answer.due());
-                self.deadlines.set(Timer::Answer(id), old, Some(due));
+                let old = dialog.answers_due();
+                dialog.answers.reserve_exact(1);
+                dialog.answers.push(answer);
+                let new = dialog.answers_due();
+                self.deadlines.set(Timer::Answer(id), old, new);
                 self.stop_provisional(now, id);
             }
             (Method::Invite, _) if in_dialog => {

@@ -106,7 +106,7 @@ impl<I> Endpoint<I> {
         if bye {
             dialog.stage = Stage::Ending;
         }
-        if bye && dialog.answer.is_some() {
+        if bye && !dialog.answers.is_empty() {
             dialog.held_bye = Some(Box::new(Prepared { id: client, headers, body }));
         } else {
             self.send_in_dialog(now, id, method, Prepared { id: client, headers, body });
@@ -288,9 +288,10 @@ impl<I> Endpoint<I> {
 
     /// No more repetitions of our 2xx.
     pub(super) fn stop_answering(&mut self, id: DialogId) {
-        if let Some(answer) = self.dialogs.get_mut(id).and_then(|dialog| dialog.answer.take()) {
-            let at = answer.due();
-            self.deadlines.clear(super::timers::Timer::Answer(id), Some(at));
+        if let Some(dialog) = self.dialogs.get_mut(id) {
+            let old = dialog.answers_due();
+            dialog.answers.clear();
+            self.deadlines.clear(super::timers::Timer::Answer(id), old);
         }
     }
 }

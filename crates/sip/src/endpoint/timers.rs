@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::Endpoint;
 use super::config::{ClientId, DialogId, Event, ServerId};
+use crate::flow::Transmit;
 
 /// Whose deadline it is.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -86,24 +87,25 @@ impl<I> Endpoint<I> {
         }
     }
 
-    /// A 2xx is sent again, its interval doubling up to T2, until 64·T1 have passed (RFC 3261 §13.3.1.4).
+    /// A 2xx is sent again, its interval doubling up to T2, until 64·T1 have passed (RFC 3261 §13.3.1.4). A peer that has not
+    /// acknowledged one of several by then is not there.
     fn answer_due(&mut self, now: Instant, id: DialogId) {
         let t2 = self.config.timers.t2;
         let Some(dialog) = self.dialogs.get_mut(id) else { return };
-        let Some(answer) = &mut dialog.answer else { return };
-        if now >= answer.give_up_at {
-            dialog.answer = None;
+        if dialog.answers.iter().any(|answer| now >= answer.give_up_at) {
+            dialog.answers.clear();
             match dialog.held_bye.take() {
                 Some(held) => self.send_held_bye(now, id, *held),
                 None => self.events.push_back(Event::NoAck { dialog: id }),
             }
             return;
         }
-        answer.interval = (answer.interval * 2).min(t2);
-        answer.resend_at = now + answer.interval;
-        let (flow, response) = (answer.flow, answer.response.clone());
-        let next = answer.due();
-        self.deadlines.set(Timer::Answer(id), None, Some(next));
-        self.transmit(flow, response);
+        for answer in dialog.answers.iter_mut().filter(|answer| now >= answer.resend_at) {
+            answer.interval = (answer.interval * 2).min(t2);
+            answer.resend_at = now + answer.interval;
+            self.transmits.push_back(Transmit { flow: answer.flow, bytes: answer.response.clone() });
+        }
+        let next = dialog.answers_due();
+        self.deadlines.set(Timer::Answer(id), None, next);
     }
 }

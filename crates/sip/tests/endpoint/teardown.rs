@@ -46,6 +46,72 @@ fn an_invite_that_comes_again_after_the_200_is_silent() {
 }
 
 #[test]
+fn each_200_is_repeated_until_the_ack_with_its_own_number() {
+    let (mut bench, tag) = alice_is_answered();
+    bench.run_to(100).alice(&Script::request("INVITE").cseq(2).tagged(&tag)).respond(1, 200);
+    bench.run_to(700).alice(&ack_of_alice(&tag).cseq(2)).alice(&ack_of_alice(&tag).cseq(2));
+    bench.run_to(1_600).alice(&ack_of_alice(&tag)).run_to(20_000).expect([
+        "100 A< 100 2 INVITE",
+        "100 within d0 s1 INVITE",
+        "100 A< 200 2 INVITE",
+        "500 A< 200 1 INVITE",
+        "600 A< 200 2 INVITE",
+        "700 acked d0",
+        "1500 A< 200 1 INVITE",
+        "1600 acked d0",
+    ]);
+}
+
+#[test]
+fn one_200_of_several_that_is_never_acknowledged_is_one_too_many() {
+    let (mut bench, tag) = alice_is_answered();
+    bench.run_to(100).alice(&Script::request("INVITE").cseq(2).tagged(&tag)).respond(1, 200);
+    bench.alice(&ack_of_alice(&tag).cseq(2)).run_to(31_999);
+    let mut expected = vec!["100 A< 100 2 INVITE".to_owned(), "100 within d0 s1 INVITE".into()];
+    expected.extend(["100 A< 200 2 INVITE".into(), "100 acked d0".into()]);
+    let times = [500, 1_500, 3_500, 7_500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500];
+    expected.extend(times.map(|at| format!("{at} A< 200 1 INVITE")));
+    bench.expect(expected.iter().map(String::as_str)).run_to(32_000).expect(["32000 no ack d0"]);
+}
+
+#[test]
+fn a_bye_waits_for_the_acks_of_all() {
+    let (mut bench, tag) = alice_is_answered();
+    bench.alice(&Script::request("INVITE").cseq(2).tagged(&tag)).respond(1, 200).in_dialog(0, Method::Bye);
+    bench.alice(&ack_of_alice(&tag).cseq(2)).alice(&ack_of_alice(&tag)).expect([
+        "0 A< 100 2 INVITE",
+        "0 within d0 s1 INVITE",
+        "0 A< 200 2 INVITE",
+        "0 A< BYE 8985 sip:alice@127.0.0.10:5060",
+    ]);
+}
+
+#[test]
+fn no_more_than_four_wait_for_their_ack() {
+    let (mut bench, tag) = alice_is_answered();
+    for number in 2..=4 {
+        bench.alice(&Script::request("INVITE").cseq(number).tagged(&tag)).respond(number as usize - 1, 200);
+    }
+    bench.expect([
+        "0 A< 100 2 INVITE",
+        "0 within d0 s1 INVITE",
+        "0 A< 200 2 INVITE",
+        "0 A< 100 3 INVITE",
+        "0 within d0 s2 INVITE",
+        "0 A< 200 3 INVITE",
+        "0 A< 100 4 INVITE",
+        "0 within d0 s3 INVITE",
+        "0 A< 200 4 INVITE",
+    ]);
+    bench.alice(&Script::request("INVITE").cseq(5).tagged(&tag)).expect(["0 A< 500 5 INVITE"]);
+    bench.alice(&ack_of_alice(&tag)).alice(&Script::request("INVITE").cseq(6).tagged(&tag)).expect([
+        "0 acked d0",
+        "0 A< 100 6 INVITE",
+        "0 within d0 s4 INVITE",
+    ]);
+}
+
+#[test]
 fn a_reinvite_has_a_200_and_an_ack_of_its_own() {
     let (mut bench, tag) = alice_talks();
     bench.alice(&Script::request("INVITE").cseq(2).tagged(&tag)).respond(1, 200).run_to(600);
