@@ -79,14 +79,36 @@ impl<I> Endpoint<I> {
         }
     }
 
-    /// Nothing can be delivered over a flow at the moment: what waits for an answer from there has failed.
+    /// Nothing can be delivered over a flow at the moment: what has not been answered from there has failed. An INVITE that
+    /// rings has arrived and goes on waiting, but not on a WebSocket, over which nothing will come any more.
     pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) {
         for id in self.clients.on_flow(&flow) {
-            if let Some(client) = self.clients.get_mut(id) {
-                client.machine.handle_transport_error(now);
-                self.drain_client(now, id, None);
+            let Some(client) = self.clients.get_mut(id) else { continue };
+            match responses::is_websocket(flow.transport) {
+                true => client.machine.handle_closed(now),
+                false => client.machine.handle_transport_error(now),
+            }
+            self.drain_client(now, id, None);
+        }
+    }
+
+    /// The phone that was reached over one flow has come back over another: its dialogs go on there, and so do the answers
+    /// that it still waits for. Says how many dialogs there were.
+    pub fn move_flow(&mut self, old: Flow, new: Flow) -> usize {
+        let moved = self.dialogs.on_flow(&old);
+        for id in &moved {
+            self.dialogs.move_to(*id, new);
+            let Some(dialog) = self.dialogs.get_mut(*id) else { continue };
+            for answer in dialog.answers.iter_mut().filter(|answer| answer.flow == old) {
+                answer.flow = new;
+            }
+            let invited = dialog.invited.and_then(|invited| self.servers.get_mut(invited));
+            if let Some(invite) = invited.filter(|invite| invite.flow() == old) {
+                invite.reply_to = new;
+                invite.port = new.remote.port();
             }
         }
+        moved.len()
     }
 
     /// The next message to be sent.

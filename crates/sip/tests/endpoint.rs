@@ -16,6 +16,7 @@ mod endpoint {
     mod refusals;
     mod reliable;
     mod routing;
+    mod streams;
     mod teardown;
     mod turned_away;
     mod update;

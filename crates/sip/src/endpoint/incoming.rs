@@ -141,9 +141,9 @@ impl<I> Endpoint<I> {
             Some(500) => return self.refuse_for_now(flow, &request, 500, 0..=10),
             Some(code) => return self.refuse(flow, &request, &Reply::new(code)),
             None if !dialog.takes(&cseq) => return self.refuse(flow, &request, &Reply::new(500)),
-            None => dialog.flow = flow,
+            None => self.dialogs.move_to(id, flow),
         }
-        let tag = dialog.local_tag.clone();
+        let Some(tag) = self.dialogs.get(id).map(|dialog| dialog.local_tag.clone()) else { return };
         if *request.method() == Method::Prack {
             return self.pracked(now, flow, id, request, (key, tag));
         }

@@ -282,7 +282,10 @@ impl<I> Endpoint<I> {
             }
             _ => ClientMachine::Other(OtherClient::new(now, timers, bytes, reliable)),
         };
-        self.clients.insert(id, Client { machine, request, branch, flow, purpose, cancelled_by: None, due: None });
+        self.clients.insert(
+            id,
+            Client { machine, request, branch, flow, purpose, cancelled_by: None, exposed: true, due: None },
+        );
         self.drain_client(now, id, None);
     }
 

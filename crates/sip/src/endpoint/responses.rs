@@ -12,7 +12,7 @@ use super::table::{ClientMachine, ClientOutput, Fork, Purpose};
 use super::timers::Timer;
 use crate::builder::RequestBuilder;
 use crate::dialog::{Dialog, Stage};
-use crate::flow::Flow;
+use crate::flow::{Flow, Transport};
 use crate::header::{CSeq, MaxForwards, Name, Via};
 use crate::limits;
 use crate::message::{Request, Response};
@@ -26,8 +26,7 @@ impl<I> Endpoint<I> {
         let (Ok(via), Ok(cseq)) = (response.via(), response.cseq()) else { return };
         let Some(id) = self.client_of(&via, &cseq.method) else { return };
         let Some(client) = self.clients.get_mut(id) else { return };
-        // An answer comes from where the request went; from elsewhere it is nobody's.
-        if client.flow.remote.ip() != flow.remote.ip() || client.request.cseq().ok().as_ref() != Some(&cseq) {
+        if !comes_back(&client.flow, &flow) || client.request.cseq().ok().as_ref() != Some(&cseq) {
             return;
         }
         let request = &client.request;
@@ -37,6 +36,10 @@ impl<I> Endpoint<I> {
                 *ringing |= response.code() < 200;
             }
             ClientMachine::Other(machine) => machine.handle_response(now, response.code()),
+        }
+        let proceeds = matches!(client.machine, ClientMachine::Invite { .. }) && !is_websocket(client.flow.transport);
+        if response.code() >= 200 || proceeds {
+            self.clients.settle(id);
         }
         self.drain_client(now, id, Some((&response, flow)));
         if response.code() < 200 {
@@ -267,6 +270,22 @@ impl<I> Endpoint<I> {
         };
         self.events.push_back(Event::Failed { id, dialog, why });
     }
+}
+
+/// Whether an answer comes from where the request went; from elsewhere it is nobody's. Over UDP and from a peer that may open
+/// connections to us it may come from another port (RFC 3261 §18.1.2, §18.2.2), but not from another address: a peer with
+/// several must answer from the one it is known by. A WebSocket is the only way to and from its browser.
+fn comes_back(sent: &Flow, came: &Flow) -> bool {
+    match sent.transport {
+        Transport::Udp => sent.remote.ip() == came.remote.ip(),
+        Transport::Tcp | Transport::Tls => came.transport == sent.transport && sent.remote.ip() == came.remote.ip(),
+        Transport::Ws | Transport::Wss => sent == came,
+    }
+}
+
+/// Whether the peer cannot be reached, and cannot reach us, but over the flow that is there (RFC 7118 §5).
+pub(super) fn is_websocket(transport: Transport) -> bool {
+    matches!(transport, Transport::Ws | Transport::Wss)
 }
 
 /// Whether the answer to a request of ours that is no INVITE may move the peer's target (RFC 3311 §5.1, RFC 6665 §4.4.1).

@@ -166,6 +166,8 @@ pub(super) struct Client {
     pub(super) purpose: Purpose,
     /// The CANCEL that was sent for it; it has the same branch.
     pub(super) cancelled_by: Option<ClientId>,
+    /// Whether it wants to hear when its flow fails.
+    pub(super) exposed: bool,
     pub(super) due: Option<Instant>,
 }
 
@@ -233,6 +235,13 @@ impl ClientMachine {
     pub(super) fn handle_transport_error(&mut self, now: Instant) {
         match self {
             ClientMachine::Invite { machine, .. } => machine.handle_transport_error(now),
+            ClientMachine::Other(machine) => machine.handle_transport_error(now),
+        }
+    }
+
+    pub(super) fn handle_closed(&mut self, now: Instant) {
+        match self {
+            ClientMachine::Invite { machine, .. } => machine.handle_closed(now),
             ClientMachine::Other(machine) => machine.handle_transport_error(now),
         }
     }
@@ -308,6 +317,7 @@ impl Client {
 pub(super) struct Clients {
     next: u64,
     by_id: HashMap<ClientId, Client>,
+    /// Those that something on its way to the flow, or from it, still matters to.
     by_flow: BTreeSet<(Flow, ClientId)>,
 }
 
@@ -342,9 +352,17 @@ impl Clients {
     }
 
     pub(super) fn remove(&mut self, id: ClientId) -> Option<Client> {
-        let client = self.by_id.remove(&id)?;
-        self.by_flow.remove(&(client.flow, id));
-        Some(client)
+        self.settle(id);
+        self.by_id.remove(&id)
+    }
+
+    /// What happens to its flow is nothing to a transaction any more.
+    pub(super) fn settle(&mut self, id: ClientId) {
+        if let Some(client) = self.by_id.get_mut(&id)
+            && std::mem::take(&mut client.exposed)
+        {
+            self.by_flow.remove(&(client.flow, id));
+        }
     }
 
     /// The transactions that wait for something from a flow.
@@ -359,6 +377,7 @@ pub(super) struct Dialogs {
     next: u64,
     by_id: HashMap<DialogId, Dialog>,
     by_tags: HashMap<(Bytes, Bytes), DialogId>,
+    by_flow: BTreeSet<(Flow, DialogId)>,
 }
 
 impl Dialogs {
@@ -370,8 +389,22 @@ impl Dialogs {
         self.next += 1;
         let id = DialogId(self.next);
         self.by_tags.insert((dialog.local_tag.clone(), dialog.remote_tag.clone()), id);
+        self.by_flow.insert((dialog.flow, id));
         self.by_id.insert(id, dialog);
         id
+    }
+
+    /// Lets a dialog live on another flow.
+    pub(super) fn move_to(&mut self, id: DialogId, flow: Flow) {
+        let Some(dialog) = self.by_id.get_mut(&id).filter(|dialog| dialog.flow != flow) else { return };
+        self.by_flow.remove(&(dialog.flow, id));
+        dialog.flow = flow;
+        self.by_flow.insert((flow, id));
+    }
+
+    /// The dialogs that live on a flow.
+    pub(super) fn on_flow(&self, flow: &Flow) -> Vec<DialogId> {
+        self.by_flow.range((*flow, DialogId(0))..=(*flow, DialogId(u64::MAX))).map(|(_, id)| *id).collect()
     }
 
     /// The dialog with these tags and this Call-ID (RFC 3261 §12.2.2).
@@ -392,6 +425,7 @@ impl Dialogs {
     pub(super) fn remove(&mut self, id: DialogId) -> Option<Dialog> {
         let dialog = self.by_id.remove(&id)?;
         self.by_tags.remove(&(dialog.local_tag.clone(), dialog.remote_tag.clone()));
+        self.by_flow.remove(&(dialog.flow, id));
         Some(dialog)
     }
 }

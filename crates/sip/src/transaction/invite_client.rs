@@ -25,7 +25,8 @@
 //! ```
 //!
 //! The ACK for a 2xx is not ours: the transaction user sends it (RFC 3261 §13.2.2.4). In Proceeding and Accepted
-//! nothing of ours is on the wire, so a transport error there belongs to somebody else and is ignored.
+//! nothing of ours is on the wire, so a transport error there belongs to somebody else and is ignored. When the only way by
+//! which an answer can come is closed, Proceeding ends like Calling.
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
@@ -99,6 +100,7 @@ enum Input<A> {
     Refusal { ack: A },
     Timeout,
     TransportError,
+    Closed,
 }
 
 impl InviteClient {
@@ -127,6 +129,11 @@ impl InviteClient {
     /// The transport could not deliver what the machine sent.
     pub fn handle_transport_error(&mut self, now: Instant) {
         self.step(now, Input::<fn() -> Bytes>::TransportError);
+    }
+
+    /// The connection has ended, and the peer cannot open another one to us (RFC 7118): no answer will come.
+    pub fn handle_closed(&mut self, now: Instant) {
+        self.step(now, Input::<fn() -> Bytes>::Closed);
     }
 
     /// Time has passed; does nothing before the deadline.
@@ -166,7 +173,10 @@ impl InviteClient {
             (State::Calling { request, resend: Some(resend), give_up_at }, Input::Timeout) if now >= resend.at => {
                 self.call_again(now, request, resend, give_up_at)
             }
-            (State::Calling { .. }, Input::TransportError) => self.terminate(Some(Output::TransportFailed)),
+            (State::Calling { .. }, Input::TransportError)
+            | (State::Calling { .. } | State::Proceeding | State::Completed { .. }, Input::Closed) => {
+                self.terminate(Some(Output::TransportFailed))
+            }
 
             (State::Completed { ack, gone_at }, Input::Refusal { .. }) => {
                 self.outputs.push_back(Output::Send(ack.clone()));
@@ -186,11 +196,16 @@ impl InviteClient {
             | (state @ State::Completed { .. }, Input::Provisional | Input::Success | Input::Timeout)
             | (
                 state @ State::Accepted { .. },
-                Input::Provisional | Input::Refusal { .. } | Input::Timeout | Input::TransportError,
+                Input::Provisional | Input::Refusal { .. } | Input::Timeout | Input::TransportError | Input::Closed,
             )
             | (
                 state @ State::Terminated,
-                Input::Provisional | Input::Success | Input::Refusal { .. } | Input::Timeout | Input::TransportError,
+                Input::Provisional
+                | Input::Success
+                | Input::Refusal { .. }
+                | Input::Timeout
+                | Input::TransportError
+                | Input::Closed,
             ) => state,
         };
     }

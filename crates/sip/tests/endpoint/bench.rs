@@ -145,15 +145,29 @@ impl Bench {
     pub(super) fn receive(&mut self, remote: &str, message: Message) -> &mut Bench {
         let mut asked = Vec::new();
         let mut keeper = Keeper { door: self.door, asked: &mut asked };
-        let flow = Flow { transport: self.transport, ..flow(remote) };
+        let flow = self.flow(remote);
         self.endpoint.handle_message(self.now, flow, message, &mut keeper);
         asked.into_iter().for_each(|line| self.note(&line));
         self.drain();
         self
     }
 
+    /// What everybody speaks, from this address.
+    pub(super) fn flow(&self, remote: &str) -> Flow {
+        Flow { transport: self.transport, ..flow(remote) }
+    }
+
+    /// The phone at one address has come back at another.
+    pub(super) fn moves(&mut self, old: &str, new: &str, dialogs: usize) -> &mut Bench {
+        let (old, new) = (self.flow(old), self.flow(new));
+        assert_eq!(self.endpoint.move_flow(old, new), dialogs);
+        self.drain();
+        self
+    }
+
     pub(super) fn transport_error(&mut self, remote: &str) -> &mut Bench {
-        self.endpoint.handle_transport_error(self.now, flow(remote));
+        let flow = self.flow(remote);
+        self.endpoint.handle_transport_error(self.now, flow);
         self.drain();
         self
     }

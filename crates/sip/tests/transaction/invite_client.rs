@@ -265,3 +265,24 @@ fn terminated_is_deaf() {
     }
     bench.transport_error().run_to(100_000).expect([]).expect_deadline(None);
 }
+
+fn closed(machine: &mut InviteClient, now: Instant) {
+    machine.handle_closed(now);
+}
+
+#[test]
+fn closed_ends_whatever_waits_for_an_answer() {
+    for mut bench in [calling(TCP), proceeding(TCP), completed()] {
+        bench.run_to(300).input(closed).expect([(300, TransportFailed), (300, Terminated)]).expect_deadline(None);
+    }
+}
+
+#[test]
+fn accepted_closed_is_ignored() {
+    accepted(TCP).input(closed).expect([]).expect_deadline(Some(32_100));
+}
+
+#[test]
+fn terminated_closed_is_ignored() {
+    calling(TCP).transport_error().input(closed).expect([(0, TransportFailed), (0, Terminated)]);
+}
