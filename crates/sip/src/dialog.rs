@@ -18,6 +18,7 @@
 //! A dialog belongs to one flow: requests inside it travel where its messages came from, whatever Contact and Route say.
 
 mod offer;
+mod state;
 
 use std::time::Instant;
 
@@ -32,9 +33,10 @@ use crate::header::{CSeq, CallId, ContactValue, From, MaxForwards, Name, NameAdd
 use crate::message::{Headers, Request, Response};
 use crate::method::Method;
 use crate::transaction::Timers;
-use crate::uri::Uri;
+use crate::uri::{Scheme, Uri};
 
 pub(crate) use offer::Offer;
+pub use state::DialogState;
 
 /// Hops a request inside a dialog may take.
 const HOPS: u8 = 70;
@@ -95,6 +97,8 @@ pub struct Dialog {
     pub(crate) target: Uri,
     pub(crate) routes: Vec<NameAddr>,
     pub(crate) flow: Flow,
+    /// Whether our Contact in it is a `sips:` URI (§12.1.1).
+    pub(crate) secure: bool,
     pub(crate) local_cseq: u32,
     /// Our INVITE and its number, as long as we have not acknowledged its 2xx.
     pub(crate) invite: Option<(ClientId, u32)>,
@@ -188,6 +192,7 @@ impl Dialog {
             target,
             routes,
             flow,
+            secure: is_secure(request.uri(), &flow),
             local_cseq,
             invite: None,
             remote_cseq: Some(request.cseq()?.number),
@@ -229,6 +234,7 @@ impl Dialog {
             target: request.uri().clone(),
             routes: Vec::new(),
             flow,
+            secure: is_secure(request.uri(), &flow),
             local_cseq: number,
             invite: Some((id, number)),
             remote_cseq: None,
@@ -382,6 +388,12 @@ impl Dialog {
     pub fn flow(&self) -> &Flow {
         &self.flow
     }
+}
+
+/// Whether the Contact that goes with a Request-URI must be a `sips:` URI (§8.1.1.8, §12.1.1): who calls so wants every hop to be
+/// secure, later ones too.
+pub(crate) fn is_secure(uri: &Uri, flow: &Flow) -> bool {
+    flow.transport.is_secure() && uri.scheme() == Scheme::Sips
 }
 
 /// The URI of the first Contact, when it is one we can address.

@@ -35,7 +35,8 @@ pub use config::{
 
 pub use turned_away::TurnedAway;
 
-use crate::dialog::{Dialog, Stage};
+use crate::dialog::{Dialog, DialogState, Stage};
+use crate::error::Error;
 use crate::flow::{Flow, Transmit};
 use crate::message::Message;
 use keys::Names;
@@ -147,9 +148,25 @@ impl<I> Endpoint<I> {
 
     /// From now on requests in a dialog travel over this flow: its peer has come back there.
     pub fn move_dialog(&mut self, id: DialogId, flow: Flow) {
-        if let Some(dialog) = self.dialogs.get_mut(id) {
-            dialog.flow = flow;
+        self.dialogs.move_to(id, flow);
+    }
+
+    /// A confirmed dialog as a plain value, to be kept over a restart.
+    pub fn export_dialog(&self, id: DialogId) -> Option<DialogState> {
+        self.dialogs.get(id)?.state()
+    }
+
+    /// A dialog of an earlier life.
+    ///
+    /// # Errors
+    /// The value cannot be read, a dialog with the same ids is there already, or there are too many.
+    pub fn restore_dialog(&mut self, state: &DialogState) -> Result<DialogId, Error> {
+        let dialog = Dialog::of_state(state)?;
+        let known = self.dialogs.find(&dialog.call_id, dialog.local_tag.clone(), dialog.remote_tag.clone());
+        if known.is_some() || self.dialogs.len() >= self.config.max_dialogs {
+            return Err(Error::Misuse { what: "a dialog for which there is no room" });
         }
+        Ok(self.dialogs.insert(dialog))
     }
 
     /// Drops a dialog without a word. One whose session is over, and which still has to tell what became of a REFER, stays

@@ -47,7 +47,7 @@ pub mod uri;
 
 pub use builder::{RequestBuilder, ResponseBuilder, reason_phrase};
 pub use capability::{ALLOW, SUPPORTED};
-pub use dialog::Dialog;
+pub use dialog::{Dialog, DialogState};
 pub use endpoint::{
     Admission, ClientId, ContactPolicy, Counts, DialogId, Endpoint, EndpointConfig, Event, Failure, Gate,
     OutgoingRequest, Reply, Scope, ServerId, TurnedAway,

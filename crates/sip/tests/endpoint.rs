@@ -11,11 +11,13 @@ mod endpoint {
     mod dialog;
     mod injection;
     mod limits;
+    mod long;
     mod lossy;
     mod plain;
     mod refusals;
     mod reliable;
     mod routing;
+    mod schemes;
     mod streams;
     mod teardown;
     mod turned_away;

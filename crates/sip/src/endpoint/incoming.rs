@@ -14,9 +14,11 @@ use crate::dialog::{Answer, Dialog, Offer, Stage};
 use crate::error::Error;
 use crate::flow::Flow;
 use crate::header::{Header, Name, Reason, TokenList, Unsupported};
+use crate::limits;
 use crate::message::{Request, Response};
 use crate::method::Method;
 use crate::transaction::{InviteServer, Server as OtherServer};
+use crate::uri::Scheme;
 
 impl<I> Endpoint<I> {
     pub(super) fn handle_request(&mut self, now: Instant, flow: Flow, request: Request, gate: &mut impl Gate<I>) {
@@ -31,7 +33,7 @@ impl<I> Endpoint<I> {
         match request.method() {
             Method::Ack => self.acked(now, &request),
             Method::Cancel => self.cancelled(now, flow, &request),
-            _ if !request.uri().is_sip() => self.refuse(flow, &request, &Reply::new(416)),
+            _ if !is_addressable(&request, &flow) => self.refuse(flow, &request, &Reply::new(416)),
             // Inside a dialog a request has arrived, however many hops it has left; OPTIONS asks whoever it gets to (§11).
             _ if request.to().is_ok_and(|to| to.has_tag()) => self.in_a_dialog(now, flow, request, key, gate),
             Method::Options => self.new_request(now, flow, request, key, gate),
@@ -260,7 +262,8 @@ impl<I> Endpoint<I> {
     /// PRACK comes, and a 2xx waits for it (RFC 3262).
     ///
     /// # Errors
-    /// The request has its final answer already, or is unknown; too many provisional answers wait.
+    /// The request has its final answer already, or is unknown; too many provisional answers wait. An answer longer than
+    /// [`limits::MESSAGE_BYTES`] is an error too: a bare 500 went in its place, or the same provisional answer with nothing in it.
     pub fn respond(&mut self, now: Instant, id: ServerId, mut reply: Reply) -> Result<(), Error> {
         const GONE: Error = Error::Misuse { what: "an answer to a request that waits for none" };
         let server = self.servers.get(id).ok_or(GONE)?;
@@ -279,7 +282,12 @@ impl<I> Endpoint<I> {
         if has_contact(request.method(), reply.code) {
             reply.contact = ContactPolicy::Dialog;
         }
-        let response = self.render(&reply_to, &request, &tag, &reply);
+        let mut response = self.render(&reply_to, &request, &tag, &reply);
+        let fits = response.bytes().len() <= limits::MESSAGE_BYTES;
+        if !fits {
+            reply = Reply::new(if reply.code < 200 { reply.code } else { 500 });
+            response = self.render(&reply_to, &request, &tag, &reply);
+        }
         if let Some(server) = self.servers.get_mut(id) {
             server.machine.respond(now, reply.code, response.bytes().clone());
         }
@@ -294,7 +302,10 @@ impl<I> Endpoint<I> {
                 self.prack_answered(now, id, dialog);
             }
         }
-        Ok(())
+        match fits {
+            true => Ok(()),
+            false => Err(Error::Misuse { what: "a message that no datagram can hold" }),
+        }
     }
 
     /// What a final answer of ours does to the dialog.
@@ -379,6 +390,17 @@ fn has_contact(method: &Method, code: u16) -> bool {
         Method::Invite => (101..300).contains(&code),
         Method::Update | Method::Subscribe | Method::Notify | Method::Refer => (200..300).contains(&code),
         _ => false,
+    }
+}
+
+/// Whether we can be who a Request-URI names: by `sip:`; by `sips:` when the request came securely, as each hop must be (RFC 3261
+/// §26.2.2); by `tel:` when somebody is to be reached (RFC 3966).
+fn is_addressable(request: &Request, flow: &Flow) -> bool {
+    match request.uri().scheme() {
+        Scheme::Sip => true,
+        Scheme::Sips => flow.transport.is_secure(),
+        Scheme::Tel => matches!(request.method(), Method::Invite | Method::Message | Method::Subscribe),
+        Scheme::Other(_) => false,
     }
 }
 

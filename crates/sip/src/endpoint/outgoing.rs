@@ -10,14 +10,17 @@ use super::subscription::is_last_news;
 use super::table::{Cancel, Client, ClientMachine, Purpose};
 use crate::builder::RequestBuilder;
 use crate::capability::{self, ALLOW, SUPPORTED};
-use crate::dialog::{Offer, Prepared, Stage};
+use crate::dialog::{Offer, Prepared, Stage, is_secure};
 use crate::error::Error;
 use crate::flow::{Flow, Transmit};
 use crate::header::{CSeq, CallId, From, Header, MaxForwards, Name, Reason, Route, To, Via};
+use crate::limits;
 use crate::message::Request;
 use crate::method::Method;
 use crate::transaction::{Client as OtherClient, InviteClient};
 use crate::uri::Host;
+
+const GONE: Error = Error::Misuse { what: "a request in a dialog that is gone" };
 
 /// How long an INVITE of ours inside a dialog may stay without its final answer (RFC 3261 §16.6, timer C).
 const REINVITE_PATIENCE: Duration = Duration::from_secs(180);
@@ -26,7 +29,8 @@ impl<I> Endpoint<I> {
     /// Sends an INVITE outside of a dialog. Each To tag that answers makes a dialog.
     ///
     /// # Errors
-    /// There are too many transactions or dialogs already, or the Call-ID cannot be written.
+    /// There are too many transactions or dialogs already, the Call-ID cannot be written, or the request would be longer than
+    /// [`limits::MESSAGE_BYTES`].
     pub fn invite(&mut self, now: Instant, outgoing: OutgoingRequest) -> Result<ClientId, Error> {
         if self.dialogs.len() >= self.config.max_dialogs {
             return Err(Error::Misuse { what: "too many dialogs" });
@@ -38,7 +42,7 @@ impl<I> Endpoint<I> {
     /// Sends any other request outside of a dialog.
     ///
     /// # Errors
-    /// There are too many transactions already, or the method or Call-ID cannot be written.
+    /// There are too many transactions already, the method or Call-ID cannot be written, or the request would be too long.
     pub fn request(&mut self, now: Instant, outgoing: OutgoingRequest) -> Result<ClientId, Error> {
         if matches!(outgoing.method, Method::Invite | Method::Ack | Method::Cancel) {
             return Err(Error::Misuse { what: "INVITE, ACK and CANCEL have their own functions" });
@@ -70,7 +74,8 @@ impl<I> Endpoint<I> {
             .header(&To(outgoing.to))
             .header(&CallId(call_id))
             .header(&CSeq { number: 1, method: method.clone() });
-        let request = self.finish(builder, &flow, &method, &outgoing.headers, outgoing.body);
+        let secure = is_secure(&outgoing.uri, &flow);
+        let request = self.finish(builder, (&flow, secure), &method, &outgoing.headers, outgoing.body)?;
         self.start(now, id, Started { request, branch, flow, purpose });
         Ok(id)
     }
@@ -81,7 +86,8 @@ impl<I> Endpoint<I> {
     /// RAck here.
     ///
     /// # Errors
-    /// The dialog is unknown or not confirmed, was not made for such a request, or has another INVITE under way.
+    /// The dialog is unknown or not confirmed, was not made for such a request, or has another change under way; or the request
+    /// would be too long.
     pub fn in_dialog(
         &mut self,
         now: Instant,
@@ -90,7 +96,6 @@ impl<I> Endpoint<I> {
         headers: Vec<(Name, Bytes)>,
         body: Option<(String, Bytes)>,
     ) -> Result<ClientId, Error> {
-        const GONE: Error = Error::Misuse { what: "a request in a dialog that is gone" };
         check_method(&method)?;
         let early = self.dialogs.get(id).ok_or(GONE)?.stage == Stage::Early;
         let bye = method == Method::Bye;
@@ -103,15 +108,13 @@ impl<I> Endpoint<I> {
         dialog.may_send(&method, body.is_some())?;
         let client = self.clients.next_id();
         let last_news = method == Method::Notify && is_last_news(&headers);
-        if bye {
-            dialog.stage = Stage::Ending;
-        }
         if bye && !dialog.answers.is_empty() {
             dialog.held_bye = Some(Box::new(Prepared { id: client, headers, body }));
         } else {
-            self.send_in_dialog(now, id, method, Prepared { id: client, headers, body });
+            self.send_in_dialog(now, id, method, Prepared { id: client, headers, body })?;
         }
-        if bye {
+        if let Some(dialog) = self.dialogs.get_mut(id).filter(|_| bye) {
+            dialog.stage = Stage::Ending;
             self.refuse_pending(now, id);
         }
         if last_news {
@@ -122,19 +125,33 @@ impl<I> Endpoint<I> {
 
     /// Sends the BYE that waited for an ACK.
     pub(super) fn send_held_bye(&mut self, now: Instant, id: DialogId, held: Prepared) {
-        self.send_in_dialog(now, id, Method::Bye, held);
+        let client = held.id;
+        if self.send_in_dialog(now, id, Method::Bye, held).is_err() {
+            self.end_session(now, id);
+            self.events.push_back(Event::Failed { id: client, dialog: Some(id), why: Failure::Transport });
+        }
     }
 
-    pub(super) fn send_in_dialog(&mut self, now: Instant, id: DialogId, method: Method, prepared: Prepared) {
+    pub(super) fn send_in_dialog(
+        &mut self,
+        now: Instant,
+        id: DialogId,
+        method: Method,
+        prepared: Prepared,
+    ) -> Result<(), Error> {
         let Prepared { id: client, mut headers, body } = prepared;
-        let Some(dialog) = self.dialogs.get_mut(id) else { return };
-        dialog.local_cseq = dialog.local_cseq.wrapping_add(1) & 0x7fff_ffff;
-        let (number, flow) = (dialog.local_cseq, dialog.flow);
-        dialog.offered_by_us(&method, body.is_some());
-        dialog.updating |= method == Method::Update;
-        if let Some(rack) = dialog.unpracked.take_if(|_| method == Method::Prack) {
+        let branch = self.names.branch(client);
+        let dialog = self.dialogs.get(id).ok_or(GONE)?;
+        let number = dialog.local_cseq.wrapping_add(1) & 0x7fff_ffff;
+        let (flow, secure, described) = (dialog.flow, dialog.secure, body.is_some());
+        if let (Method::Prack, Some(rack)) = (&method, &dialog.unpracked) {
             headers.push((Name::RAck, rack.to_bytes()));
         }
+        let builder = dialog.request(method.clone(), number, &self.via(&flow, &branch));
+        let request = self.finish(builder, (&flow, secure), &method, &headers, body)?;
+        let dialog = self.dialogs.get_mut(id).ok_or(GONE)?;
+        dialog.local_cseq = number;
+        dialog.offered_by_us(&method, described);
         let purpose = match method {
             Method::Invite => {
                 dialog.inviting = true;
@@ -144,12 +161,13 @@ impl<I> Endpoint<I> {
             }
             _ => Purpose::InDialog { dialog: id, ends_it: method == Method::Bye },
         };
-        let branch = self.names.branch(client);
-        let via = self.via(&flow, &branch);
-        let Some(dialog) = self.dialogs.get(id) else { return };
-        let builder = dialog.request(method.clone(), number, &via);
-        let request = self.finish(builder, &flow, &method, &headers, body);
+        match method {
+            Method::Update => dialog.updating = true,
+            Method::Prack => dialog.unpracked = None,
+            _ => {}
+        }
         self.start(now, client, Started { request, branch, flow, purpose });
+        Ok(())
     }
 
     /// Acknowledges the 2xx that confirmed a dialog or answered our INVITE in it (RFC 3261 §13.2.2.4). The ACK is kept
@@ -242,13 +260,13 @@ impl<I> Endpoint<I> {
     fn finish(
         &self,
         mut builder: RequestBuilder,
-        flow: &Flow,
+        (flow, secure): (&Flow, bool),
         method: &Method,
         headers: &[(Name, Bytes)],
         body: Option<(String, Bytes)>,
-    ) -> Request {
+    ) -> Result<Request, Error> {
         if matches!(method, Method::Invite | Method::Update | Method::Subscribe | Method::Refer | Method::Notify) {
-            builder = builder.header(&self.contact(flow));
+            builder = builder.header(&self.contact(flow, secure));
         }
         let has = |name: &Name| headers.iter().any(|(given, _)| given == name);
         if capability::is_told_with(method) {
@@ -268,7 +286,11 @@ impl<I> Endpoint<I> {
         if let Some((content_type, body)) = body {
             builder = builder.body(&content_type, body);
         }
-        builder.build()
+        let request = builder.build();
+        match request.bytes().len() {
+            ..=limits::MESSAGE_BYTES => Ok(request),
+            _ => Err(Error::Misuse { what: "a message that no datagram can hold" }),
+        }
     }
 
     fn start(&mut self, now: Instant, id: ClientId, started: Started) {

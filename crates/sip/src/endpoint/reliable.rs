@@ -18,6 +18,7 @@ use crate::dialog::{Offer, Prepared};
 use crate::error::Error;
 use crate::flow::Flow;
 use crate::header::{Header, Name, RAck, RSeq};
+use crate::limits;
 use crate::message::{Headers, Request, Response};
 use crate::method::Method;
 use crate::transaction::Timers;
@@ -122,9 +123,7 @@ impl<I> Endpoint<I> {
             return misuse("too many answers wait for their PRACK");
         }
         let rseq = reliable.next;
-        reliable.next += 1;
         let (described, asked) = (reply.body.is_some(), !request.body().is_empty());
-        known.answered_by_us(&Method::Invite, reply.code, asked, described);
         reply.contact = ContactPolicy::Dialog;
         reply.headers.push((Name::Require, Bytes::from_static(TAG)));
         reply.headers.push((Name::RSeq, RSeq(rseq).to_bytes()));
@@ -132,7 +131,13 @@ impl<I> Endpoint<I> {
             reply.headers.push((Name::Allow, Bytes::from_static(ALLOW.as_bytes())));
         }
         let bytes = self.render(&server.reply_to, request, &server.tag, &reply).bytes().clone();
-        if let Some(reliable) = self.dialogs.get_mut(dialog).and_then(|dialog| dialog.reliable.as_mut()) {
+        if bytes.len() > limits::MESSAGE_BYTES {
+            return misuse("a message that no datagram can hold");
+        }
+        let Some(known) = self.dialogs.get_mut(dialog) else { return misuse("a dialog that is gone") };
+        known.answered_by_us(&Method::Invite, reply.code, asked, described);
+        if let Some(reliable) = &mut known.reliable {
+            reliable.next += 1;
             reliable.machine.send(now, Answer { rseq, bytes, described });
         }
         self.advance(now, dialog);
@@ -306,7 +311,7 @@ impl<I> Endpoint<I> {
             return;
         }
         let client = self.clients.next_id();
-        self.send_in_dialog(now, id, Method::Prack, Prepared { id: client, headers: Vec::new(), body: None });
+        let _ = self.send_in_dialog(now, id, Method::Prack, Prepared { id: client, headers: Vec::new(), body: None });
         if let Some(client) = self.clients.get_mut(client) {
             client.purpose = Purpose::Unheard;
         }

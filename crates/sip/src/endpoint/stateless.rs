@@ -9,6 +9,7 @@ use super::Endpoint;
 use super::config::{ContactPolicy, Reply};
 use crate::builder::ResponseBuilder;
 use crate::capability::{self, ALLOW, SUPPORTED};
+use crate::dialog::is_secure;
 use crate::flow::{Flow, Transmit, Transport};
 use crate::header::{ContactValue, Header, Name, NameAddr, RetryAfter, To, Via};
 use crate::message::{Request, Response};
@@ -23,7 +24,8 @@ impl<I> Endpoint<I> {
     /// the program does not give its name: it would tell a scanner where to look further.
     pub(super) fn refuse(&mut self, flow: Flow, request: &Request, reply: &Reply) {
         let tag = self.names.stateless_tag(request);
-        let contact = (reply.contact == ContactPolicy::Dialog).then(|| self.contact(&flow));
+        let contact =
+            (reply.contact == ContactPolicy::Dialog).then(|| self.contact(&flow, is_secure(request.uri(), &flow)));
         if let Some(transmit) = refusal(flow, request, &tag, reply, contact.as_ref()) {
             self.transmits.push_back(transmit);
         }
@@ -39,15 +41,18 @@ impl<I> Endpoint<I> {
 
     /// Writes an answer (RFC 3261 §8.2.6, §12.1.1).
     pub(super) fn render(&self, flow: &Flow, request: &Request, tag: &[u8], reply: &Reply) -> Response {
-        let contact = (reply.contact == ContactPolicy::Dialog).then(|| self.contact(flow));
+        let contact =
+            (reply.contact == ContactPolicy::Dialog).then(|| self.contact(flow, is_secure(request.uri(), flow)));
         write(flow, request, tag, reply, (contact.as_ref(), &self.config.server))
     }
 
-    /// Our Contact as the peer on this flow reaches it.
-    pub(super) fn contact(&self, flow: &Flow) -> ContactValue {
-        let uri = Uri::at(None, self.shown_address(flow));
+    /// Our Contact as the peer on this flow reaches it. A `sips:` URI says by its scheme that TLS is meant (RFC 5630 §3.1.3).
+    pub(super) fn contact(&self, flow: &Flow, secure: bool) -> ContactValue {
+        let address = self.shown_address(flow);
+        let uri = if secure { Uri::secure_at(address) } else { Uri::at(None, address) };
         ContactValue::Address(NameAddr::new(match flow.transport {
             Transport::Udp => uri,
+            Transport::Tls if secure => uri,
             other => uri.with_param("transport", Some(other.uri_param())),
         }))
     }

@@ -34,6 +34,15 @@ impl Uri {
         Uri::sip(user, &address.ip().to_string(), Some(address.port()))
     }
 
+    /// A `sips:` URI that points at an address and port.
+    pub fn secure_at(address: SocketAddr) -> Uri {
+        let plain = Uri::at(None, address);
+        let mut out = BytesMut::with_capacity(plain.bytes.len() + 1);
+        out.put_slice(b"sips");
+        out.put_slice(&plain.bytes[usize::from(plain.parts.scheme_end)..]);
+        Uri::finished(out)
+    }
+
     /// The same URI with the parameter set, at its old place if there was one, else behind the others. Only for `sip:`, `sips:`
     /// and `tel:`; others come back unchanged.
     pub fn with_param(&self, name: &str, value: Option<&str>) -> Uri {

@@ -224,6 +224,28 @@ impl Bench {
         self.begun(result)
     }
 
+    pub(super) fn in_dialog_body(
+        &mut self,
+        dialog: usize,
+        method: Method,
+        body: Option<(String, Bytes)>,
+    ) -> &mut Bench {
+        let result = self.endpoint.in_dialog(self.now, self.dialogs[dialog], method, Vec::new(), body);
+        self.begun(result)
+    }
+
+    pub(super) fn export(&self, dialog: usize) -> Option<sip::DialogState> {
+        self.endpoint.export_dialog(self.dialogs[dialog])
+    }
+
+    /// Takes over a dialog of an earlier life; it gets the next number.
+    pub(super) fn restore(&mut self, state: &sip::DialogState) -> &mut Bench {
+        let result = self.endpoint.restore_dialog(state).map(|id| {
+            number(&mut self.dialogs, id);
+        });
+        self.done(result)
+    }
+
     /// Answers with a session description.
     pub(super) fn describe(&mut self, server: usize, code: u16) -> &mut Bench {
         self.reply(server, Reply::new(code).body("application/sdp", Bytes::from_static(b"v=0\r\n")))

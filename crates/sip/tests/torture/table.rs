@@ -136,7 +136,7 @@ rows! {
     "4475 3.3.2" "valid-unknown-scheme" SOUND Answer::Refused(416), SAME;
     "4475 3.3.3" "valid-novel-scheme" SOUND Answer::Refused(416), SAME;
     "4475 3.3.3" "valid-urn" SOUND Answer::Refused(416), SAME;
-    "4475 3.3.3" "valid-tel" SOUND Answer::Refused(416), SAME;
+    "4475 3.3.3" "valid-tel" SOUND Answer::Good { stranger: 407, known: 404 }, SAME;
     "4475 3.3.4" "valid-foreign-schemes" SOUND NOT_ITSELF, SAME;
     "4475 3.3.5" "valid-require" SOUND Answer::Good { stranger: 401, known: 420 }, SAME;
     "4475 3.3.6" "valid-unknown-body" SOUND Answer::Good { stranger: 407, known: 415 }, SAME;
