@@ -33,7 +33,7 @@ use policy::Policy;
 use crate::guard::{Account, Attempt, GuardConfig, Offence, Sentry};
 use crate::limits;
 use crate::registrar::{Binding, Registrar};
-use crate::routing::Routes;
+use crate::routing::{self, Routes};
 
 /// Whom a request speaks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,14 +163,18 @@ impl Admittance {
     }
 
     /// Whether an address stands for an extension of the tenant: its user is the number or the login, its host one of
-    /// the tenant's domains or an address of the machine.
+    /// the tenant's domains or an address of the machine. A `tel:` URI names the number alone.
     fn stands_for(&self, address: &NameAddr, tenant: TenantId, credential: &Credential) -> bool {
         let host = address.uri.host();
         let user = address.uri.user();
         let named = user
             .as_deref()
             .is_some_and(|user| user == credential.extension.as_bytes() || user == credential.username.as_bytes());
-        address.uri.is_sip() && named && (host.ip().is_some() || self.named(&host) == Some(tenant))
+        match address.uri.scheme() {
+            Scheme::Sip | Scheme::Sips => named && (host.ip().is_some() || self.named(&host) == Some(tenant)),
+            Scheme::Tel => routing::number_of_uri(&address.uri).is_some_and(|number| number == credential.extension),
+            Scheme::Other(_) => false,
+        }
     }
 }
 
@@ -328,7 +332,7 @@ impl Guard<'_> {
     /// (RFC 3323 §4.1.1.3).
     fn speaks_for_itself(&self, tenant: TenantId, credential: &Credential, request: &Request) -> bool {
         if *request.method() == Method::Register {
-            return request.to().is_ok_and(|to| self.admittance.stands_for(&to, tenant, credential));
+            return request.to().is_ok_and(|to| to.uri.is_sip() && self.admittance.stands_for(&to, tenant, credential));
         }
         request.from().is_ok_and(|from| {
             let anonymous = from.uri.user().is_some_and(|user| user.eq_ignore_ascii_case(b"anonymous"));

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use domain::{Action, DialplanEntry, DialplanId, TenantSnapshot};
+use sip::{Scheme, Uri};
 
 use crate::limits;
 
@@ -115,6 +116,20 @@ impl Routes {
     fn fault(&mut self, rows: &[&DialplanEntry]) {
         self.faults.extend(rows.iter().map(|row| row.id));
     }
+}
+
+/// The number that a URI names: that of a `tel:` URI, or the user part of a `sip:` or `sips:` one. Where it is a telephone number,
+/// as in `tel:` and with `user=phone`, the marks that make it readable are left out (RFC 3966 §5.1.1).
+#[must_use]
+pub fn number_of_uri(uri: &Uri) -> Option<String> {
+    let number = number_of_user(uri.user_raw()?)?;
+    let telephone = uri.scheme() == Scheme::Tel
+        || uri.param("user").flatten().is_some_and(|kind| kind.eq_ignore_ascii_case(b"phone"));
+    if !telephone {
+        return Some(number);
+    }
+    let number: String = number.chars().filter(|sign| !matches!(sign, '-' | '.' | '(' | ')')).collect();
+    (!number.is_empty()).then_some(number)
 }
 
 /// The number in the user part of a Request-URI, which comes percent-encoded; `None` when it cannot be one.

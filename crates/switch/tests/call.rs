@@ -21,6 +21,8 @@ mod info;
 mod refusal;
 #[path = "call/reinvite.rs"]
 mod reinvite;
+#[path = "call/reliable.rs"]
+mod reliable;
 #[path = "call/ringing.rs"]
 mod ringing;
 #[path = "call/teardown.rs"]

@@ -6,7 +6,7 @@ use domain::{Action, DialplanEntry, DialplanId, TenantSnapshot};
 use proptest::prelude::*;
 use switch::limits::MAX_NUMBER_BYTES;
 use switch::routing::pattern::{Pattern, PatternError};
-use switch::routing::{Route, Routes, number_of_user};
+use switch::routing::{Route, Routes, number_of_uri, number_of_user};
 use testkit::tenant::TenantBuilder;
 use uuid::Uuid;
 
@@ -222,6 +222,24 @@ fn user_parts_become_numbers() {
     assert_eq!(number_of_user(&b"%31".repeat(MAX_NUMBER_BYTES)), Some("1".repeat(MAX_NUMBER_BYTES)));
     for long in [MAX_NUMBER_BYTES + 1, 3 * MAX_NUMBER_BYTES + 1, 60_000] {
         assert_eq!(number_of_user(&b"1".repeat(long)), None);
+    }
+}
+
+#[test]
+fn telephone_numbers_lose_the_marks_that_make_them_readable() {
+    for (uri, number) in [
+        ("tel:+1-201-555-0123;phone-context=+1", Some("+12015550123")),
+        ("tel:(030).110", Some("030110")),
+        ("TEL:7042;phone-context=pbx.example", Some("7042")),
+        ("tel:---", None),
+        ("sip:+1-201-555-0123;npdi@pbx.example;user=phone", Some("+12015550123")),
+        ("sips:1-2@pbx.example;user=PHONE", Some("12")),
+        // Else a mark may be part of the name.
+        ("sip:desk-1.2@pbx.example", Some("desk-1.2")),
+        ("sip:desk-1@pbx.example;user=ip", Some("desk-1")),
+        ("sip:pbx.example", None),
+    ] {
+        assert_eq!(number_of_uri(&uri.parse().unwrap()).as_deref(), number, "{uri}");
     }
 }
 

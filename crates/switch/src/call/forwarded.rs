@@ -49,7 +49,7 @@ fn number_of(cx: &Context<'_>, tenant: &Tenant, flow: &Flow, uri: &Uri) -> Optio
         }
         (Scheme::Other(_), _) => false,
     };
-    uri.user_raw().filter(|_| ours).and_then(routing::number_of_user)
+    ours.then(|| routing::number_of_uri(uri)).flatten()
 }
 
 /// What a phone is told of how a call came to it; nothing when it came straight.

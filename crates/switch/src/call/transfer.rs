@@ -152,7 +152,7 @@ impl Call {
         if !is_ours(&refer_to.uri, &snapshot.tenant) {
             return Err(403);
         }
-        let number = refer_to.uri.user_raw().and_then(routing::number_of_user).ok_or(404_u16)?;
+        let number = routing::number_of_uri(&refer_to.uri).ok_or(404_u16)?;
         let dials = match (side, &self.stage) {
             (Side::Callee, Stage::Bridged(bridged)) => &bridged.callee.number,
             _ => &self.caller.number,

@@ -128,7 +128,7 @@ impl Shard {
         flow: Flow,
         identity: &Identity,
     ) {
-        let number = request.uri().user_raw().and_then(routing::number_of_user);
+        let number = routing::number_of_uri(request.uri());
         if let Some(reply) = session_timer::refuses(request, self.settings.session) {
             return self.respond(now, server, reply);
         }

@@ -40,7 +40,7 @@ pub(super) fn read(request: &Request) -> Result<Ask, Refusal> {
 /// The number that a Request-URI names, when it names any.
 pub(super) fn resource(request: &Request) -> Result<Option<String>, Refusal> {
     let user = request.uri().user_raw().filter(|user| !user.is_empty());
-    user.map(|user| routing::number_of_user(user).ok_or(Refusal::UnknownResource)).transpose()
+    user.map(|_| routing::number_of_uri(request.uri()).ok_or(Refusal::UnknownResource)).transpose()
 }
 
 /// For how long the request wants something to hold; 0 for not at all.

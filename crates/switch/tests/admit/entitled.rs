@@ -39,7 +39,10 @@ fn a_phone_calls_as_itself_or_as_nobody() {
             ("sip:1001@nowhere.test", 403),
             ("sip:+4930112@acme.test", 403),
             ("sip:acme.test", 403),
-            ("tel:1001", 403),
+            ("tel:1001;phone-context=acme.test", 200),
+            ("tel:10-01", 200),
+            ("tel:1002", 403),
+            ("tel:+1001", 403),
         ] {
             assert_eq!(Bench::new().code_as(Draft::new(method).from(from), ALICE), expected, "{method} {from}");
         }
