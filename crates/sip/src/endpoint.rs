@@ -98,16 +98,7 @@ impl<I> Endpoint<I> {
     pub fn move_flow(&mut self, old: Flow, new: Flow) -> usize {
         let moved = self.dialogs.on_flow(&old);
         for id in &moved {
-            self.dialogs.move_to(*id, new);
-            let Some(dialog) = self.dialogs.get_mut(*id) else { continue };
-            for answer in dialog.answers.iter_mut().filter(|answer| answer.flow == old) {
-                answer.flow = new;
-            }
-            let invited = dialog.invited.and_then(|invited| self.servers.get_mut(invited));
-            if let Some(invite) = invited.filter(|invite| invite.flow() == old) {
-                invite.reply_to = new;
-                invite.port = new.remote.port();
-            }
+            self.move_dialog(*id, new);
         }
         moved.len()
     }
@@ -146,9 +137,20 @@ impl<I> Endpoint<I> {
         })
     }
 
-    /// From now on requests in a dialog travel over this flow: its peer has come back there.
+    /// From now on requests in a dialog travel over this flow, and so do the answers that its peer still waits for: it has come
+    /// back there.
     pub fn move_dialog(&mut self, id: DialogId, flow: Flow) {
+        let Some(old) = self.dialogs.get(id).map(|dialog| dialog.flow) else { return };
         self.dialogs.move_to(id, flow);
+        let Some(dialog) = self.dialogs.get_mut(id) else { return };
+        for answer in dialog.answers.iter_mut().filter(|answer| answer.flow == old) {
+            answer.flow = flow;
+        }
+        let invited = dialog.invited.and_then(|invited| self.servers.get_mut(invited));
+        if let Some(invite) = invited.filter(|invite| invite.flow() == old) {
+            invite.reply_to = flow;
+            invite.port = flow.remote.port();
+        }
     }
 
     /// A confirmed dialog as a plain value, to be kept over a restart.

@@ -56,6 +56,7 @@ pub const PRESENCE_TEXT: usize = 256;
 
 /// Most provisional answers to one INVITE that wait for the PRACK of the one before them.
 pub const PROVISIONALS: usize = 8;
+
 /// Most places that one request is tried at; the rest of a domain's is not looked at.
 pub const HOPS: usize = 16;
 

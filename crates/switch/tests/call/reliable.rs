@@ -72,8 +72,7 @@ fn a_caller_that_never_says_prack_is_gone_on_both_sides() {
     let alice = caller.phone.address;
     bench.advance(Duration::from_secs(32));
     let last = std::iter::from_fn(|| bench.next(alice))
-        .filter(|message| !matches!(message, Message::Response(again) if again.code() == 183))
-        .next();
+        .find(|message| !matches!(message, Message::Response(again) if again.code() == 183));
     let Some(Message::Response(refusal)) = last else { panic!("{last:?}") };
     assert_eq!(refusal.code(), 504);
     caller.ack_refusal(&mut bench, &refusal);
