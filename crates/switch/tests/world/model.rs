@@ -32,12 +32,41 @@ struct Model {
 
 #[derive(Clone, Debug)]
 enum Operation {
-    Dial { caller: usize, callee: usize },
-    DialNobody { caller: usize },
-    PickUp { call: usize },
-    HangUp { call: usize, caller: bool },
-    Hold { call: usize, caller: bool, hold: Option<Hold> },
-    Register { phone: usize, on: bool },
+    Dial {
+        caller: usize,
+        callee: usize,
+    },
+    DialNobody {
+        caller: usize,
+    },
+    PickUp {
+        call: usize,
+    },
+    HangUp {
+        call: usize,
+        caller: bool,
+    },
+    Hold {
+        call: usize,
+        caller: bool,
+        hold: Option<Hold>,
+    },
+    Register {
+        phone: usize,
+        on: bool,
+    },
+    /// One side sends the other one on, and the target answers.
+    Transfer {
+        call: usize,
+        caller: bool,
+        target: usize,
+    },
+    /// One side asks the target first, and then joins the two.
+    Consult {
+        call: usize,
+        caller: bool,
+        target: usize,
+    },
 }
 
 impl Model {
@@ -51,7 +80,7 @@ impl Model {
         let (ringing, talking): (Vec<usize>, Vec<usize>) =
             (0..self.calls.len()).partition(|call| !self.calls[*call].answered);
         let caller = dice.chance(0.5);
-        match dice.below(10) {
+        match dice.below(12) {
             0..=2 => {
                 let (one, other) = (*dice.choose(&idle)?, *dice.choose(&idle)?);
                 (one != other).then_some(Operation::Dial { caller: one, callee: other })
@@ -65,13 +94,33 @@ impl Model {
                 let kinds = [None, Some(Hold::SendOnly), Some(Hold::Inactive)];
                 Some(Operation::Hold { call, caller, hold: *dice.choose(&kinds)? })
             }
-            _ => Some(Operation::Register { phone: *dice.choose(&idle)?, on: dice.chance(0.7) }),
+            9 => Some(Operation::Register { phone: *dice.choose(&idle)?, on: dice.chance(0.7) }),
+            which => {
+                let (call, target) = (*dice.choose(&talking)?, *dice.choose(&idle)?);
+                let held = self.calls[call].holds.iter().any(Option::is_some);
+                let ready = !held && self.registered[target];
+                let chosen = match which {
+                    10 => Operation::Transfer { call, caller, target },
+                    _ => Operation::Consult { call, caller, target },
+                };
+                ready.then_some(chosen)
+            }
         }
     }
 
-    /// What becomes of the office, and who does what.
-    fn apply(&mut self, operation: &Operation) -> (usize, Verb) {
-        match *operation {
+    /// What becomes of the office, and who does what; nobody when several do something.
+    fn apply(&mut self, operation: &Operation) -> Option<(usize, Verb)> {
+        Some(match *operation {
+            Operation::Transfer { call, caller, target } | Operation::Consult { call, caller, target } => {
+                let Call { caller: one, callee: other, .. } = self.calls[call];
+                let stays = if caller { other } else { one };
+                self.calls[call] = Call { caller: stays, callee: target, answered: true, holds: [None; 2] };
+                if matches!(operation, Operation::Consult { .. }) {
+                    // The first of the two calls.
+                    *self.ends.entry("Completed").or_default() += 1;
+                }
+                return None;
+            }
             Operation::Dial { caller, callee } => {
                 if self.registered[callee] {
                     self.calls.push(Call { caller, callee, answered: false, holds: [None; 2] });
@@ -108,7 +157,7 @@ impl Model {
                 self.registered[phone] = on;
                 (phone, if on { Verb::Register } else { Verb::Unregister })
             }
-        }
+        })
     }
 
     /// Whom a phone should hear now.
@@ -122,6 +171,34 @@ impl Model {
     }
 }
 
+/// Does what takes several people.
+fn together(world: &mut World, model: &Model, operation: &Operation) {
+    let (call, caller, target) = match *operation {
+        Operation::Transfer { call, caller, target } | Operation::Consult { call, caller, target } => {
+            (&model.calls[call], caller, NUMBERS[target])
+        }
+        _ => return,
+    };
+    let from = NUMBERS[if caller { call.caller } else { call.callee }];
+    match operation {
+        Operation::Consult { .. } => {
+            world.phone(from).holds();
+            world.run_for(PAUSE);
+            world.phone(from).dials(target);
+            world.run_for(PAUSE);
+            world.phone(target).picks_up();
+            world.run_for(PAUSE);
+            world.phone(from).joins_its_calls();
+        }
+        _ => {
+            world.phone(from).transfers_to(target);
+            world.run_for(PAUSE);
+            world.phone(target).picks_up();
+        }
+    }
+    world.run_for(PAUSE);
+}
+
 fn run(seed: u64, weather: Weather, operations: usize) {
     let mut world = World::office(seed, weather, NUMBERS);
     let mut model = Model { registered: vec![true; NUMBERS.len()], ..Model::default() };
@@ -129,8 +206,10 @@ fn run(seed: u64, weather: Weather, operations: usize) {
     let mut history = Vec::new();
     for _ in 0..operations {
         let Some(operation) = model.choose(&mut dice) else { continue };
-        let (phone, verb) = model.apply(&operation);
-        world.perform(NUMBERS[phone], &verb);
+        together(&mut world, &model, &operation);
+        if let Some((phone, verb)) = model.apply(&operation) {
+            world.perform(NUMBERS[phone], &verb);
+        }
         history.push(operation);
         world.run_for(PAUSE);
         for (phone, name) in NUMBERS.iter().enumerate() {
