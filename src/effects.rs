@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use domain::JournalEntry;
+use domain::{JournalEntry, Kept};
 use media_net::Worker;
 use sip_net::Transports;
-use store::{Journal, RegistrationWriter};
+use store::{Journal, MessageAnswer, MessageKeeper, MessageOrder, RegistrationWriter};
 use switch::{Input, Output};
 
 use crate::gatehouse::Gatehouse;
@@ -26,6 +26,8 @@ pub struct Doors {
     pub recorder: Recorder,
     /// Who is listened to.
     pub gatehouse: Gatehouse,
+    /// Messages that wait for a phone.
+    pub messages: Arc<MessageKeeper>,
     /// Back to the shard, when a door is shut.
     pub mailbox: Mailbox,
 }
@@ -53,7 +55,31 @@ impl Effects for Doors {
                 }
             }
             Output::Guard(order) => self.gatehouse.order(order),
+            Output::Message(message) => {
+                let id = message.id;
+                if !self.messages.push(MessageOrder::Keep(message)) {
+                    self.mailbox.post(Input::MessageKept { id, kept: Kept::Failed });
+                }
+            }
+            Output::FetchMessages { tenant, extension, after } => {
+                if !self.messages.push(MessageOrder::Fetch { tenant, extension, after }) {
+                    self.mailbox.post(Input::Messages { tenant, extension, messages: None });
+                }
+            }
+            Output::MessageDelivered { tenant, id, at } => {
+                if !self.messages.push(MessageOrder::Delivered { tenant, id, at }) {
+                    tracing::warn!(message = %id, "too many marks wait for the database; a message may come twice");
+                }
+            }
         }
+    }
+}
+
+/// What the store says of a message, as the shard hears it.
+pub fn message_answer(answer: MessageAnswer) -> Input {
+    match answer {
+        MessageAnswer::Kept { id, kept } => Input::MessageKept { id, kept },
+        MessageAnswer::Waiting { tenant, extension, messages } => Input::Messages { tenant, extension, messages },
     }
 }
 

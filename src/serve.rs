@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use media_net::{Worker, WorkerConfig};
 use rand_core::{OsRng, TryRngCore as _};
 use sip::EndpointConfig;
-use store::{BanWriter, Change, DirectoryLock, Journal, Listener, RegistrationWriter, Store, TraceWriter, Writer};
+use store::{
+    BanWriter, Change, DirectoryLock, Journal, Listener, MessageKeeper, RegistrationWriter, Store, TraceWriter, Writer,
+};
 use switch::guard::Notice;
 use switch::{Input, SessionTerms, ShardConfig};
 use tokio::runtime::Runtime;
@@ -21,7 +23,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::live;
 use crate::control::{self, Question, Status};
 use crate::database::Session;
-use crate::effects::Doors;
+use crate::effects::{Doors, message_answer};
 use crate::exit::Refusal;
 use crate::front::Front;
 use crate::gatehouse::{self, Gatehouse};
@@ -88,6 +90,7 @@ struct House {
     journal: Arc<Journal>,
     writer: Writer,
     registrations: Arc<RegistrationWriter>,
+    messages: Arc<MessageKeeper>,
     traces: Arc<TraceWriter>,
     tracer: Option<Tracer>,
     bans: Arc<BanWriter>,
@@ -117,6 +120,9 @@ impl House {
         let unopened = Unopened::new(Front::new(guard, secret()?));
         let mailbox = unopened.mailbox.clone();
         let _ = reports.set(mailbox.clone());
+        let answers = mailbox.clone();
+        let messages = MessageKeeper::start(store.clone(), move |answer| answers.post(message_answer(answer)));
+        let messages = Arc::new(messages);
         let worker = Arc::new(start_worker(settings, mailbox.clone())?);
         load(&store, &mailbox, &mut gatehouse, runtime)?;
         let certificate = sockets::certificate(settings, &sockets.addresses())?;
@@ -129,6 +135,7 @@ impl House {
             worker: Arc::clone(&worker),
             journal: Arc::clone(&journal),
             registrations: Arc::clone(&registrations),
+            messages: Arc::clone(&messages),
             recorder: recorder.clone(),
             gatehouse,
             mailbox: mailbox.clone(),
@@ -154,6 +161,7 @@ impl House {
             writer,
             registrations,
             bans,
+            messages,
             traces,
             tracer,
             demo,
@@ -191,6 +199,11 @@ impl House {
             self.journal.sync().await;
             if !self.writer.stop(FLUSH).await {
                 tracing::warn!("the database has not taken everything; the journal keeps the rest for the next start");
+            }
+            if let Some(messages) = Arc::into_inner(self.messages)
+                && !messages.stop(FLUSH).await
+            {
+                tracing::warn!("the database has not taken the last marks of delivered messages; some may come twice");
             }
             if let Some(registrations) = Arc::into_inner(self.registrations)
                 && !registrations.stop(FLUSH).await
@@ -301,6 +314,7 @@ fn load(store: &Store, mailbox: &Mailbox, gatehouse: &mut Gatehouse, runtime: &R
         let bindings = store.load_registrations().await?;
         let bans = store.load_bans().await?;
         gatehouse.restore(&bindings, &bans);
+        let waiting = store.messages_waiting().await?;
         let extensions: usize = snapshots.iter().map(|snapshot| snapshot.extensions.len()).sum();
         tracing::info!(tenants = snapshots.len(), extensions, registrations = bindings.len(), "read from the database");
         let mut revisions = BTreeMap::new();
@@ -308,6 +322,7 @@ fn load(store: &Store, mailbox: &Mailbox, gatehouse: &mut Gatehouse, runtime: &R
             revisions.insert(snapshot.tenant.id, snapshot.revision);
             post_snapshot(mailbox, snapshot);
         }
+        mailbox.post(Input::MessagesWaiting(waiting));
         mailbox.post(Input::Bindings(bindings));
         mailbox.post(Input::Guard(Notice::Restore(bans)));
         tokio::spawn(follow(store.clone(), listener, mailbox.clone(), revisions));

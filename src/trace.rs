@@ -243,6 +243,9 @@ fn meaning(output: &Output) -> Option<Note> {
         | Output::Registration(RegistrationChange::Removed { .. })
         | Output::Transmit(_)
         | Output::Media(_)
+        | Output::Message(_)
+        | Output::FetchMessages { .. }
+        | Output::MessageDelivered { .. }
         | Output::Guard(_) => None,
     }
 }

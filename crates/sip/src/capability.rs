@@ -6,7 +6,7 @@ use crate::method::Method;
 
 /// Methods that we take (RFC 3261 §20.5).
 pub const ALLOW: &str =
-    "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER, SUBSCRIBE, NOTIFY, PUBLISH";
+    "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER, SUBSCRIBE, NOTIFY, PUBLISH, MESSAGE";
 
 /// Option tags that we know (RFC 3261 §20.37).
 pub const SUPPORTED: &str = "100rel, outbound, path, timer, replaces, norefersub";

@@ -75,6 +75,16 @@ pub(crate) const TRACES_DELETED: i64 = 2_000;
 pub(crate) const TRACES_DELETE_PAUSE: Duration = Duration::from_millis(100);
 /// See [`TRACES_DELETED`].
 pub(crate) const TRACES_DELETE_RETRY: Duration = Duration::from_secs(60);
+/// Messages that may wait for one extension.
+pub(crate) const MESSAGES_PER_MAILBOX: i64 = 100;
+/// Messages that are read at once.
+pub(crate) const MESSAGE_PAGE: i64 = 20;
+/// Orders for messages that may wait for the database; further ones are not taken.
+pub(crate) const MESSAGE_ORDERS: usize = 10_000;
+/// An order that has waited for this long is answered as failed: whoever gave it has given up.
+pub(crate) const MESSAGE_ORDER_AGE: Duration = Duration::from_secs(9);
+/// How often messages that have expired are deleted.
+pub(crate) const MESSAGE_PURGE: Duration = Duration::from_hours(1);
 /// Most rows that a listing returns.
 pub(crate) const LISTING: i64 = 10_000;
 /// Bans waiting for the database; further ones hold, and are forgotten at the next start.

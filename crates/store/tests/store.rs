@@ -8,6 +8,8 @@ mod catalogue;
 mod extensions;
 #[path = "store/isolation.rs"]
 mod isolation;
+#[path = "store/messages.rs"]
+mod messages;
 #[path = "store/opening.rs"]
 mod opening;
 #[path = "store/registrations.rs"]

@@ -19,6 +19,7 @@ pub mod clock;
 pub mod feature;
 pub mod guard;
 pub mod limits;
+mod message;
 pub mod overload;
 pub mod qualify;
 pub mod registrar;

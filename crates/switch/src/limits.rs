@@ -77,6 +77,30 @@ pub const MAX_FORWARDS_PER_CALL: usize = 8;
 /// Contacts of a redirection that are looked at; further ones are not read.
 pub const MAX_REDIRECTIONS: usize = 8;
 
+/// Messages between extensions that may be on their way at once; further ones are refused with 503.
+pub const MAX_MESSAGES_UNDER_WAY: usize = 10_000;
+
+/// Mailboxes that are emptied at once; further ones wait for their turn.
+pub const MAX_DELIVERIES: usize = 100;
+
+/// How long phones may take to answer a message before it is kept for later.
+pub const MESSAGE_ANSWER: Duration = Duration::from_secs(8);
+
+/// How long the store may take to keep a message before its sender is told that it has not (503).
+pub const MESSAGE_STORE: Duration = Duration::from_secs(10);
+
+/// How long the store may take to read messages before the attempt is given up.
+pub const MESSAGE_FETCH: Duration = Duration::from_secs(30);
+
+/// How long a mailbox rests when no phone answered.
+pub const MESSAGE_REST: Duration = Duration::from_mins(1);
+
+/// How long it rests when what is left in it has been refused.
+pub const MESSAGE_REST_REFUSED: Duration = Duration::from_hours(1);
+
+/// How long a message waits for a phone, in seconds; an Expires may shorten it.
+pub const MESSAGE_LIFETIME_S: u32 = 30 * 24 * 3_600;
+
 /// When those whom we cannot serve at present may come again, in seconds.
 pub const RETRY_AFTER_S: u32 = 30;
 

@@ -5,6 +5,7 @@ mod dispatch;
 mod follow;
 mod guard;
 pub(crate) mod lines;
+mod messages;
 mod perform;
 mod qualify;
 mod subscriptions;
@@ -16,7 +17,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use domain::{Ban, CallId, JournalEntry, MessageWaiting, Registration, RegistrationChange, TenantId, TenantSnapshot};
+use domain::{
+    Ban, CallId, ExtensionId, JournalEntry, Kept, MessageId, MessageWaiting, Registration, RegistrationChange,
+    StoredMessage, TenantId, TenantSnapshot,
+};
 use jiff::Timestamp;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
@@ -28,6 +32,7 @@ use crate::call::session_timer::SessionTerms;
 use crate::call::{CallKey, CallView, Input as CallInput};
 use crate::clock::WallClock;
 use crate::guard::{GuardConfig, Notice, Order};
+use crate::message::Messages;
 use crate::qualify::Qualify;
 use crate::registrar::{Registrar, RegistrarConfig};
 use crate::subscription::Subscriptions;
@@ -112,6 +117,24 @@ pub enum Input {
     TenantGone(TenantId),
     /// Bindings of an earlier life, read back at start.
     Bindings(Vec<Registration>),
+    /// For whom messages wait in the store.
+    MessagesWaiting(Vec<(TenantId, ExtensionId)>),
+    /// What has become of an [`Output::Message`].
+    MessageKept {
+        /// The message.
+        id: MessageId,
+        /// What became of it.
+        kept: Kept,
+    },
+    /// The answer to an [`Output::FetchMessages`].
+    Messages {
+        /// Tenant.
+        tenant: TenantId,
+        /// For whom they are.
+        extension: ExtensionId,
+        /// In order; empty when none is left, `None` when the store could not be read.
+        messages: Option<Vec<StoredMessage>>,
+    },
     /// News and wishes for the guard.
     Guard(Notice),
     /// So many messages wait for an extension.
@@ -142,6 +165,26 @@ pub enum Output {
     Journal(JournalEntry),
     /// A change of the durable copy of the bindings.
     Registration(RegistrationChange),
+    /// A message to be kept until a phone registers; [`Input::MessageKept`] is awaited.
+    Message(Box<StoredMessage>),
+    /// The messages that wait for an extension are wanted; [`Input::Messages`] is awaited.
+    FetchMessages {
+        /// Tenant.
+        tenant: TenantId,
+        /// For whom they are.
+        extension: ExtensionId,
+        /// Only those after this one.
+        after: Option<MessageId>,
+    },
+    /// A phone has taken a message that was kept.
+    MessageDelivered {
+        /// Tenant.
+        tenant: TenantId,
+        /// The message.
+        id: MessageId,
+        /// When.
+        at: Timestamp,
+    },
     /// What the doors have to do about bans.
     Guard(Order<Ban>),
     /// A phone is about to be called: from here on this Call-ID belongs to a call.
@@ -166,6 +209,8 @@ pub struct Counts {
     pub subscriptions: usize,
     /// Media sessions open, or on their way from or to it.
     pub media_sessions: usize,
+    /// Messages between extensions, on their way to phones or to the store.
+    pub messages: usize,
     /// Transactions and dialogs.
     pub endpoint: sip::Counts,
 }
@@ -180,6 +225,7 @@ pub struct Shard {
     qualify: Qualify,
     calls: Calls,
     subscriptions: Subscriptions,
+    messages: Messages,
     ids: Ids,
     outputs: VecDeque<Output>,
     draining: bool,
@@ -213,6 +259,7 @@ impl Shard {
             qualify: Qualify::new(config.qualify_every, seed(&mut random)),
             calls: Calls::new(shard),
             subscriptions: Subscriptions::new(seed(&mut random)),
+            messages: Messages::default(),
             ids: Ids(random),
             outputs: VecDeque::new(),
             draining: false,
@@ -263,6 +310,11 @@ impl Shard {
                     self.qualify.put(now, &registration);
                 }
             }
+            Input::MessagesWaiting(waiting) => self.messages_waiting(now, waiting),
+            Input::MessageKept { id, kept } => self.message_kept(now, id, kept),
+            Input::Messages { tenant, extension, messages } => {
+                self.messages_fetched(now, tenant, extension, messages);
+            }
             Input::Guard(notice) => self.guard(now, notice),
             Input::WallClock(timestamp) => self.clock = WallClock::new(now, timestamp),
             Input::Drain => self.draining = true,
@@ -283,6 +335,7 @@ impl Shard {
         self.admittance.sentry_mut().handle_timeout(now);
         self.ask_phones(now);
         self.subscriptions.handle_timeout(now);
+        self.messages_due(now);
         self.settle(now);
         while let Some(key) = self.calls.pop_due(now) {
             self.step(now, key, CallInput::Deadline);
@@ -299,6 +352,7 @@ impl Shard {
             self.admittance.sentry().poll_timeout(),
             self.qualify.poll_timeout(),
             self.subscriptions.poll_timeout(),
+            self.messages.poll_timeout(),
         ];
         own.into_iter().flatten().min()
     }
@@ -334,6 +388,7 @@ impl Shard {
             bindings: self.registrar.len(),
             subscriptions: self.subscriptions.len(),
             media_sessions: self.calls.media_sessions(),
+            messages: self.messages.len(),
             endpoint: self.endpoint.counts(),
         }
     }

@@ -29,6 +29,8 @@ mod info;
 mod limits;
 #[path = "world/media.rs"]
 mod media;
+#[path = "world/message.rs"]
+mod message;
 #[path = "world/model.rs"]
 mod model;
 #[path = "world/offer.rs"]

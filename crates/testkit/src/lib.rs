@@ -47,6 +47,7 @@ pub use dice::Dice;
 pub use network::{Counters, Datagram, Network, Weather};
 pub use phone::audio::{Law, Sound, Voice};
 pub use phone::description::Hold;
+pub use phone::letter::{Letter, Letters};
 pub use phone::skill::{Refreshes, Reliable, Skills, TimerSkill};
 pub use phone::subscribe::{Answer, Told, Watch, told_within};
 pub use phone::talk::{Role, Stage, Talk};

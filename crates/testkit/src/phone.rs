@@ -9,6 +9,7 @@ mod change;
 pub mod description;
 mod fork;
 mod incoming;
+pub mod letter;
 mod message;
 mod outgoing;
 mod prack;
@@ -79,6 +80,8 @@ pub struct Phone {
     pub overheard: Vec<(Instant, Sound)>,
     /// How often it was asked whether it is there.
     pub asked: usize,
+    /// Messages it took outside of any call, in order.
+    pub letters: Vec<letter::Letter>,
     /// Statuses of its probes, in order; 408 when none came.
     pub probes: Vec<u16>,
     /// Its subscriptions, in the order of their beginning.
@@ -116,6 +119,7 @@ impl Phone {
             complaints: Vec::new(),
             overheard: Vec::new(),
             asked: 0,
+            letters: Vec::new(),
             probes: Vec::new(),
             watches: Vec::new(),
             unasked: Vec::new(),

@@ -14,6 +14,7 @@
 
 mod handset;
 mod oracle;
+pub mod post;
 mod skills;
 mod stream;
 mod view;
@@ -98,6 +99,8 @@ pub struct World {
     pub journal: Vec<JournalEntry>,
     /// Every change of the durable bindings, in order.
     pub bindings: Vec<RegistrationChange>,
+    /// What the store keeps for phones that are away.
+    pub post: post::Post,
     config: WorldConfig,
     shard: Shard,
     worker: Worker,
@@ -134,6 +137,7 @@ impl World {
             elsewhere: Vec::new(),
             journal: Vec::new(),
             bindings: Vec::new(),
+            post: post::Post::default(),
             config,
             shard,
             tenants: BTreeMap::new(),
@@ -339,6 +343,16 @@ impl World {
                     Output::Media(command) => self.worker.handle_command(now, command),
                     Output::Journal(entry) => self.journal.push(entry),
                     Output::Registration(change) => self.bindings.push(change),
+                    Output::Message(message) => {
+                        if let Some(kept) = self.post.keep(*message) {
+                            self.shard.handle(now, kept);
+                        }
+                    }
+                    Output::FetchMessages { tenant, extension, after } => {
+                        let messages = self.post.fetch(tenant, extension, after);
+                        self.shard.handle(now, messages);
+                    }
+                    Output::MessageDelivered { id, .. } => self.post.deliver(id),
                     // The shard drops what comes from whom it has banned; there is no door before it here.
                     Output::Guard(_) => {}
                     Output::Leg { .. } => {}

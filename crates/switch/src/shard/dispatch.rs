@@ -31,6 +31,9 @@ impl Shard {
             Event::Invite { id, dialog, request, flow, identity } => {
                 self.invite(now, id, dialog, &request, flow, &identity);
             }
+            Event::Request { id, request, flow, identity } if *request.method() == Method::Message => {
+                self.message(now, id, &request, &flow, &identity);
+            }
             Event::Request { id, request, flow, identity } => self.request(now, id, &request, flow, &identity),
             Event::InDialog { id, dialog, request, .. } => match self.calls.of_dialog(dialog) {
                 Some(key) => self.in_call(now, key, id, dialog, request),
@@ -65,12 +68,14 @@ impl Shard {
                     }
                 }
                 None if self.qualify.concluded(now, id, true) => {}
+                None if self.message_answered(now, id, Some(response.code())) => {}
                 None if self.subscriptions.owns_request(id) => self.subscriptions.answered(now, id, &response),
                 None => self.stray(now, dialog, &response),
             },
             Event::Failed { id, why, .. } => match self.calls.of_request(id) {
                 Some((key, request)) => self.step(now, key, Input::Failed { request, why }),
                 None if self.qualify.concluded(now, id, false) => {}
+                None if self.message_answered(now, id, None) => {}
                 None => self.subscriptions.failed(now, id),
             },
         }

@@ -15,6 +15,7 @@ impl Shard {
     pub(super) fn spread_bindings(&mut self, now: Instant) {
         while let Some(change) = self.registrar.poll_change() {
             self.qualify.observe(now, &change);
+            self.offer_messages(now, &change);
             self.outputs.push_back(Output::Registration(change));
         }
     }

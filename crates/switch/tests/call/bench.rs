@@ -104,6 +104,7 @@ impl Bench {
                 Output::Journal(entry) => self.journal.push(entry),
                 Output::Leg { tenant, call, sip_call_id } => self.told.push((tenant, call, sip_call_id)),
                 Output::Registration(_) | Output::Guard(_) => {}
+                Output::Message(_) | Output::FetchMessages { .. } | Output::MessageDelivered { .. } => {}
             }
         }
     }

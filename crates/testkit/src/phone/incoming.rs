@@ -57,6 +57,7 @@ impl Phone {
             (Method::Notify, Some(call), Some(_)) if self.follows(call, &request) => {
                 return self.notified(now, place, call, &request);
             }
+            (Method::Message, None, None) => return self.lettered(now, place, &request),
             (Method::Invite, Some(_), None) => 482,
             (Method::Invite | Method::Bye | Method::Update | Method::PRack | Method::Info, _, _) => 481,
             (Method::Options, _, _) => {

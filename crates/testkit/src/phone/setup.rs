@@ -7,6 +7,7 @@ use sip::Transport;
 
 use super::NAT_SHIFT;
 use super::audio::{Law, Voice};
+use super::letter::Letters;
 use super::skill::Skills;
 use crate::world::SIP_PORT;
 
@@ -156,6 +157,8 @@ pub struct Manner {
     pub answers_twice: bool,
     /// Whether it hangs up when its transfer has come about; otherwise it waits until it is told to go.
     pub leaves: bool,
+    /// How it takes messages outside of calls.
+    pub letters: Letters,
     /// What it can do beyond RFC 3261.
     pub skills: Skills,
 }
@@ -174,6 +177,7 @@ impl Default for Manner {
             speaks: true,
             answers_twice: false,
             leaves: false,
+            letters: Letters::Answers(200),
             skills: Skills::default(),
         }
     }

@@ -160,7 +160,8 @@ impl World {
         let counts = self.shard.counts();
         // Each subscription has its dialog; whoever still watches may.
         let endpoint = sip::Counts { dialogs: counts.subscriptions, ..sip::Counts::default() };
-        let idle = counts.calls == 0 && counts.media_sessions == 0 && counts.endpoint == endpoint;
+        let idle =
+            counts.calls == 0 && counts.messages == 0 && counts.media_sessions == 0 && counts.endpoint == endpoint;
         idle && self.worker.open_ports() == 0 && self.phones.iter().all(Phone::is_quiet)
     }
 }
