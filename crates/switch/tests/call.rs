@@ -9,6 +9,8 @@ mod phone;
 
 #[path = "call/chaos.rs"]
 mod chaos;
+#[path = "call/early.rs"]
+mod early;
 #[path = "call/echo.rs"]
 mod echo;
 #[path = "call/fault.rs"]
@@ -27,3 +29,5 @@ mod reliable;
 mod ringing;
 #[path = "call/teardown.rs"]
 mod teardown;
+#[path = "call/update.rs"]
+mod update;

@@ -205,6 +205,19 @@ impl Dialog {
         bench.send(self.phone.address, with_body(&head, body));
     }
 
+    /// Acknowledges the 2xx to the first INVITE, after other requests.
+    pub(crate) fn ack_invite(&mut self, bench: &mut Bench, body: &str) {
+        let cseq = std::mem::replace(&mut self.cseq, 2);
+        self.ack(bench, body);
+        self.cseq = cseq;
+    }
+
+    /// Acknowledges a reliable provisional answer to the first INVITE.
+    pub(crate) fn prack(&mut self, bench: &mut Bench, rseq: &str, body: &str) {
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        self.send_as(bench, "PRACK", &format!("RAck: {rseq} 2 INVITE\r\n{kind}"), body);
+    }
+
     /// Acknowledges a refusal of the last INVITE: same branch, To as in the response.
     pub(crate) fn ack_refusal(&mut self, bench: &mut Bench, response: &Response) {
         let remote = std::mem::replace(&mut self.remote, value(response.headers(), &Name::To));
