@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::{Registration, RegistrationChange, RegistrationId};
+use jiff::Timestamp;
 use sqlx::types::Json;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -15,18 +16,35 @@ use crate::limits::{LISTING, REGISTRATIONS_BATCH, REGISTRATIONS_GATHER, REGISTRA
 use crate::listener::later;
 use crate::row::RegistrationRow;
 use crate::{Store, StoreError, Tenanted};
+use kept::Kept;
+
+mod kept;
+
+/// When a row may have run out: a refresh that changes nothing is written only when it is due ([`Kept`]), so the phone may
+/// have been there so much longer than the row says. What has come to an end in truth was deleted.
+macro_rules! ends_at {
+    () => {
+        "r.expires_at + greatest(r.expires_at - r.updated_at, interval '0') * 0.75"
+    };
+}
 
 impl Store {
-    /// The bindings of all tenants that have not run out, for the start. Those that have are deleted.
+    /// The bindings of all tenants that have not run out, for the start. Those that have are deleted. One that was
+    /// refreshed without being written is given the time that it may have left.
     ///
     /// # Errors
     /// The database is away.
     pub async fn load_registrations(&self) -> Result<Vec<Registration>, StoreError> {
-        sqlx::query("DELETE FROM registrations WHERE expires_at <= now()").execute(self.switch()).await?;
-        let rows: Vec<Json<RegistrationRow>> =
-            sqlx::query_scalar("SELECT to_json(r) FROM registrations r ORDER BY r.tenant_id, r.registered_at, r.id")
-                .fetch_all(self.switch())
-                .await?;
+        sqlx::query(concat!("DELETE FROM registrations r WHERE ", ends_at!(), " <= now()"))
+            .execute(self.switch())
+            .await?;
+        let rows: Vec<Json<RegistrationRow>> = sqlx::query_scalar(concat!(
+            "SELECT jsonb_set(to_jsonb(r), '{expires_at}', to_jsonb(",
+            ends_at!(),
+            ")) FROM registrations r ORDER BY r.tenant_id, r.registered_at, r.id"
+        ))
+        .fetch_all(self.switch())
+        .await?;
         Ok(rows.into_iter().filter_map(|Json(row)| read(row)).collect())
     }
 }
@@ -38,9 +56,11 @@ impl Tenanted {
     /// The database is away.
     pub async fn registrations(&self) -> Result<Vec<Registration>, StoreError> {
         let mut transaction = self.begin().await?;
-        let rows: Vec<Json<RegistrationRow>> = sqlx::query_scalar(
-            "SELECT to_json(r) FROM registrations r WHERE expires_at > now() ORDER BY extension, registered_at LIMIT $1",
-        )
+        let rows: Vec<Json<RegistrationRow>> = sqlx::query_scalar(concat!(
+            "SELECT to_json(r) FROM registrations r WHERE ",
+            ends_at!(),
+            " > now() ORDER BY extension, registered_at LIMIT $1"
+        ))
         .bind(LISTING)
         .fetch_all(&mut *transaction)
         .await?;
@@ -181,6 +201,7 @@ fn id_of(change: &RegistrationChange) -> RegistrationId {
 
 async fn write_for_ever(store: Store, shared: Arc<Shared>) {
     let mut wait = RETRY_FIRST;
+    let mut kept = Kept::default();
     loop {
         let batch = shared.take();
         if batch.is_empty() {
@@ -188,9 +209,11 @@ async fn write_for_ever(store: Store, shared: Arc<Shared>) {
             sleep(REGISTRATIONS_GATHER).await;
             continue;
         }
+        let batch = kept.due(Timestamp::now(), batch);
         match write(&store, &batch).await {
             Ok(()) => {
                 wait = RETRY_FIRST;
+                kept.written(&batch);
                 shared.done();
                 if shared.lock().changes.len() < REGISTRATIONS_BATCH {
                     sleep(REGISTRATIONS_GATHER).await;
@@ -228,6 +251,9 @@ async fn write(store: &Store, batch: &[RegistrationChange]) -> Result<(), sqlx::
             RegistrationChange::Put(registration) => rows.push(RegistrationRow::new(registration)),
             RegistrationChange::Removed { id, .. } => removed.push(id.0),
         }
+    }
+    if rows.is_empty() && removed.is_empty() {
+        return Ok(());
     }
     let mut transaction = store.switch().begin().await?;
     if !removed.is_empty() {
