@@ -19,6 +19,8 @@ mod faults;
 mod garbage;
 #[path = "e2e/linphone.rs"]
 mod linphone;
+#[path = "e2e/overload.rs"]
+mod overload;
 #[path = "e2e/tenants.rs"]
 mod tenants;
 #[path = "e2e/trace.rs"]

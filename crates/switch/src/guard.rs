@@ -151,11 +151,11 @@ impl Offence {
 
     fn words(self) -> &'static str {
         match self {
-            Self::WrongPassword => "wrong passwords",
-            Self::UnknownName => "unknown names",
-            Self::UnknownDomain => "unknown domains",
-            Self::Scanner => "requests of a scanner",
-            Self::Malformed => "floods that are no SIP",
+            Self::WrongPassword => "wrong password",
+            Self::UnknownName => "unknown name",
+            Self::UnknownDomain => "unknown domain",
+            Self::Scanner => "request of a scanner",
+            Self::Malformed => "flood of what is no SIP",
         }
     }
 }
@@ -393,9 +393,9 @@ impl Sentry {
     }
 }
 
-/// "7 wrong passwords, 3 unknown names"
+/// "7 × wrong password, 3 × unknown name"
 fn reason(tally: &Tally) -> String {
     let counted = Offence::ALL.into_iter().zip(tally.0).filter(|(_, count)| *count > 0);
-    let parts: Vec<String> = counted.map(|(offence, count)| format!("{count} {}", offence.words())).collect();
+    let parts: Vec<String> = counted.map(|(offence, count)| format!("{count} × {}", offence.words())).collect();
     parts.join(", ")
 }

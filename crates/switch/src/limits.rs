@@ -116,8 +116,8 @@ pub const LONGEST_BAN: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 /// Messages that may wait in one lane before a shard; further ones are turned away, or lost like datagrams.
 pub const LANE: usize = 8_192;
 
-/// Letters that a shard takes at a time.
-pub const BATCH: usize = 64;
+/// Letters that a shard takes at a time: so many may be before one that is more urgent.
+pub const BATCH: usize = 8;
 
 /// INVITEs that are remembered as taken, so that copies of them are not turned away: half a minute at 2,000 calls per second.
 pub const MARKS: usize = 65_536;

@@ -8,9 +8,9 @@
 //! |---|---|---|---|
 //! | [`Class::Urgent`] | answers, ACK, BYE, everything inside a dialog; facts and questions of the house | first | never |
 //! | [`Class::Emergency`] | INVITE to an emergency number | next | never |
-//! | [`Class::Call`] | everything else of registered phones | 40 of 64 | 40 ms |
-//! | [`Class::Renewal`] | their REGISTER; and what comes from addresses where phones are registered | 16 of 64 | 200 ms |
-//! | [`Class::Stranger`] | everybody else | 8 of 64 | 100 ms |
+//! | [`Class::Call`] | everything else of registered phones | 5 of 8 | 40 ms |
+//! | [`Class::Renewal`] | their REGISTER; and what comes from addresses where phones are registered | 2 of 8 | 200 ms |
+//! | [`Class::Stranger`] | everybody else | 1 of 8 | 100 ms |
 //!
 //! To turn away is to answer 503 with Retry-After, at once and on the thread that received the request (RFC 3261 §21.5.4).
 //! A request that belongs to something that exists, such as BYE or CANCEL, is never turned away. A CANCEL waits in the lane

@@ -13,8 +13,8 @@ use crate::limits;
 const CALL_PATIENCE: Duration = Duration::from_millis(40);
 const RENEWAL_PATIENCE: Duration = Duration::from_millis(200);
 const STRANGER_PATIENCE: Duration = Duration::from_millis(100);
-/// What each lane is sure of when a batch of 64 is taken; the first two are emptied before.
-const SHARES: [(Class, usize); 3] = [(Class::Call, 40), (Class::Renewal, 16), (Class::Stranger, 8)];
+/// What each lane is sure of when a batch is taken; the first two are emptied before.
+const SHARES: [(Class, usize); 3] = [(Class::Call, 5), (Class::Renewal, 2), (Class::Stranger, 1)];
 
 /// Something that waits.
 #[derive(Debug)]
@@ -135,7 +135,7 @@ impl<T> Lanes<T> {
         Offered::Taken
     }
 
-    /// Takes out what shall be done next: at most 64 letters, all of the urgent first, and of the others as much of each lane
+    /// Takes out what shall be done next: a few letters, all of the urgent first, and of the others as much of each lane
     /// as is its due.
     pub fn take(&mut self, out: &mut Vec<Letter<T>>) {
         let most = limits::BATCH;

@@ -71,7 +71,7 @@ fn who_tries_password_after_password_is_banned() {
     let now = bench.now;
     let ban = Banned {
         address: ip(HOME),
-        reason: "10 wrong passwords".to_owned(),
+        reason: "10 × wrong password".to_owned(),
         strikes: 1,
         since: now,
         until: now + 5 * MINUTE,
@@ -90,7 +90,7 @@ fn who_guesses_names_is_banned_sooner() {
         bench.guesses(HOME, &format!("{number}"));
     }
     assert!(bench.banned(HOME));
-    assert_eq!(bench.sentry.bans(bench.now).next().unwrap().reason, "7 unknown names");
+    assert_eq!(bench.sentry.bans(bench.now).next().unwrap().reason, "7 × unknown name");
 }
 
 #[test]
