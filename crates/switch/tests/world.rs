@@ -23,6 +23,8 @@ mod fork;
 mod forward;
 #[path = "world/hold.rs"]
 mod hold;
+#[path = "world/identity.rs"]
+mod identity;
 #[path = "world/info.rs"]
 mod info;
 #[path = "world/limits.rs"]
