@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::CallStatus;
-use testkit::{Dice, Hold, Verb, Weather, World};
+use testkit::{Dice, Hold, Law, Reliable, Verb, Weather, World};
 
 const NUMBERS: &[&str] = &["1001", "1002", "1003", "1004", "1005", "1006"];
 
@@ -26,6 +26,8 @@ struct Call {
 struct Model {
     calls: Vec<Call>,
     registered: Vec<bool>,
+    /// How many keys each phone should have been told of by INFO.
+    told: Vec<usize>,
     /// How often each end should have been written down.
     ends: BTreeMap<&'static str, usize>,
 }
@@ -35,6 +37,7 @@ enum Operation {
     Dial {
         caller: usize,
         callee: usize,
+        late: bool,
     },
     DialNobody {
         caller: usize,
@@ -50,6 +53,17 @@ enum Operation {
         call: usize,
         caller: bool,
         hold: Option<Hold>,
+    },
+    /// Nothing of this changes who hears whom: another codec, a wish for an offer, a sign of life.
+    Harmless {
+        call: usize,
+        caller: bool,
+        verb: Verb,
+    },
+    Press {
+        call: usize,
+        caller: bool,
+        key: char,
     },
     Register {
         phone: usize,
@@ -80,10 +94,10 @@ impl Model {
         let (ringing, talking): (Vec<usize>, Vec<usize>) =
             (0..self.calls.len()).partition(|call| !self.calls[*call].answered);
         let caller = dice.chance(0.5);
-        match dice.below(12) {
+        match dice.below(16) {
             0..=2 => {
                 let (one, other) = (*dice.choose(&idle)?, *dice.choose(&idle)?);
-                (one != other).then_some(Operation::Dial { caller: one, callee: other })
+                (one != other).then_some(Operation::Dial { caller: one, callee: other, late: dice.chance(0.3) })
             }
             3 => Some(Operation::DialNobody { caller: *dice.choose(&idle)? }),
             4 => Some(Operation::PickUp { call: *dice.choose(&ringing)? }),
@@ -95,12 +109,22 @@ impl Model {
                 Some(Operation::Hold { call, caller, hold: *dice.choose(&kinds)? })
             }
             9 => Some(Operation::Register { phone: *dice.choose(&idle)?, on: dice.chance(0.7) }),
+            10..=12 => {
+                let laws = [vec![Law::Mu], vec![Law::A], vec![Law::A, Law::Mu]];
+                let mut verbs: Vec<Verb> = laws.into_iter().map(Verb::ChangeLaws).collect();
+                verbs.extend([Verb::AskForOffer, Verb::Refresh]);
+                let (call, verb) = (*dice.choose(&talking)?, dice.choose(&verbs)?.clone());
+                Some(Operation::Harmless { call, caller, verb })
+            }
+            13 => {
+                Some(Operation::Press { call: *dice.choose(&talking)?, caller, key: *dice.choose(&['1', '5', '#'])? })
+            }
             which => {
                 let (call, target) = (*dice.choose(&talking)?, *dice.choose(&idle)?);
                 let held = self.calls[call].holds.iter().any(Option::is_some);
                 let ready = !held && self.registered[target];
                 let chosen = match which {
-                    10 => Operation::Transfer { call, caller, target },
+                    14 => Operation::Transfer { call, caller, target },
                     _ => Operation::Consult { call, caller, target },
                 };
                 ready.then_some(chosen)
@@ -121,13 +145,14 @@ impl Model {
                 }
                 return None;
             }
-            Operation::Dial { caller, callee } => {
+            Operation::Dial { caller, callee, late } => {
                 if self.registered[callee] {
                     self.calls.push(Call { caller, callee, answered: false, holds: [None; 2] });
                 } else {
                     *self.ends.entry("NoAnswer").or_default() += 1;
                 }
-                (caller, Verb::Dial(NUMBERS[callee].to_owned()))
+                let number = NUMBERS[callee].to_owned();
+                (caller, if late { Verb::DialLate(number) } else { Verb::Dial(number) })
             }
             Operation::DialNobody { caller } => {
                 *self.ends.entry("Rejected").or_default() += 1;
@@ -152,6 +177,16 @@ impl Model {
                 call.holds[usize::from(!caller)] = hold;
                 let phone = if caller { call.caller } else { call.callee };
                 (phone, hold.map_or(Verb::Resume, Verb::Hold))
+            }
+            Operation::Harmless { call, caller, ref verb } => {
+                let call = &self.calls[call];
+                (if caller { call.caller } else { call.callee }, verb.clone())
+            }
+            Operation::Press { call, caller, key } => {
+                let Call { caller: one, callee: other, .. } = self.calls[call];
+                let (presses, hears) = if caller { (one, other) } else { (other, one) };
+                self.told[hears] += 1;
+                (presses, Verb::PressByInfo(key))
             }
             Operation::Register { phone, on } => {
                 self.registered[phone] = on;
@@ -201,7 +236,16 @@ fn together(world: &mut World, model: &Model, operation: &Operation) {
 
 fn run(seed: u64, weather: Weather, operations: usize) {
     let mut world = World::office(seed, weather, NUMBERS);
-    let mut model = Model { registered: vec![true; NUMBERS.len()], ..Model::default() };
+    // Half of the phones change their calls by UPDATE, half by re-INVITE; a third uses reliable answers.
+    for (place, name) in NUMBERS.iter().enumerate() {
+        let phone = world.phone(name);
+        let phone = if place % 2 == 0 { phone.knows_update() } else { phone };
+        if place % 3 == 0 {
+            phone.is_reliable(Reliable::Supported);
+        }
+    }
+    let all = NUMBERS.len();
+    let mut model = Model { registered: vec![true; all], told: vec![0; all], ..Model::default() };
     let mut dice = Dice::new(seed, 1 << 41);
     let mut history = Vec::new();
     for _ in 0..operations {
@@ -222,6 +266,8 @@ fn run(seed: u64, weather: Weather, operations: usize) {
                 model.calls,
                 world.talk(name)
             );
+            let told: usize = world.look(name).talks.iter().map(|talk| talk.told.len()).sum();
+            assert_eq!(told, model.told[phone], "seed {seed}: keys told to {name} after {recent:?}");
         }
     }
     let running = model.calls.len();

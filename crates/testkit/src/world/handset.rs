@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::World;
+use crate::Method;
+use crate::phone::audio::Law;
 use crate::phone::description::Hold;
 use crate::phone::talk::Stage;
 use crate::phone::{Manner, Phone, Reaction};
@@ -16,6 +18,16 @@ pub enum Verb {
     Unregister,
     /// Call a number.
     Dial(String),
+    /// Call a number without a description of one's own.
+    DialLate(String),
+    /// Go over to these codecs in mid-call.
+    ChangeLaws(Vec<Law>),
+    /// Ask the other side for a description.
+    AskForOffer,
+    /// Press a key that travels by INFO.
+    PressByInfo(char),
+    /// Say that one is still there, by UPDATE without a description.
+    Refresh,
     /// Pick up what rings.
     PickUp,
     /// End the newest call, in whatever way its stage asks for.
@@ -58,6 +70,15 @@ impl World {
             Verb::Dial(number) => {
                 phone.dial(now, number);
             }
+            Verb::DialLate(number) => {
+                let before = std::mem::replace(&mut phone.manner.skills.late_offer, true);
+                phone.dial(now, number);
+                phone.manner.skills.late_offer = before;
+            }
+            Verb::ChangeLaws(laws) => phone.change_laws(now, laws),
+            Verb::AskForOffer => phone.ask_for_offer(now),
+            Verb::PressByInfo(key) => phone.say(now, Method::Info, "application/dtmf", &key.to_string()),
+            Verb::Refresh => phone.update(now, false),
             Verb::PickUp => {
                 if let Some(call) = newest(phone, |stage| stage == Stage::Ringing) {
                     phone.pick_up(now, call);
