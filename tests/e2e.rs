@@ -15,6 +15,8 @@ mod calls;
 mod command_line;
 #[path = "e2e/faults.rs"]
 mod faults;
+#[path = "e2e/features.rs"]
+mod features;
 #[path = "e2e/garbage.rs"]
 mod garbage;
 #[path = "e2e/linphone.rs"]
