@@ -16,6 +16,7 @@ mod endpoint {
     mod plain;
     mod refusals;
     mod reliable;
+    mod round;
     mod routing;
     mod schemes;
     mod streams;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Endpoint;
 use super::config::{Admission, ContactPolicy, DialogId, Event, Gate, Reply, Scope, ServerId};
-use super::keys::{merge_key, server_key};
+use super::keys::{Names, merge_key, server_key};
 use super::reliable;
 use super::stateless::reply_to;
 use super::table::{Server, ServerMachine, ServerOutput};
@@ -13,7 +13,7 @@ use crate::capability;
 use crate::dialog::{Answer, Dialog, Offer, Stage};
 use crate::error::Error;
 use crate::flow::Flow;
-use crate::header::{Header, Name, Reason, TokenList, Unsupported};
+use crate::header::{Header, Name, Reason, TokenList, Unsupported, Via};
 use crate::limits;
 use crate::message::{Request, Response};
 use crate::method::Method;
@@ -180,6 +180,9 @@ impl<I> Endpoint<I> {
             return self.refuse(flow, &request, &Reply::new(482));
         }
         let invite = *request.method() == Method::Invite;
+        if invite && self.comes_round(&request) {
+            return self.refuse(flow, &request, &Reply::new(482));
+        }
         let full = self.transactions() >= self.config.max_transactions;
         if full || invite && self.dialogs.len() >= self.config.max_dialogs {
             return self.refuse_for_now(flow, &request, 503, 1..=5);
@@ -215,6 +218,22 @@ impl<I> Endpoint<I> {
             }
             None => self.forget(dialog),
         }
+    }
+
+    /// Whether an INVITE is one of ours that has come back for the same target, while it is still under way: by the branch in one
+    /// of its Vias, or, where somebody between writes Vias anew, by its Call-ID. For another target it may pass, as a call that a
+    /// proxy sends back to us does (RFC 3261 §16.3); Max-Forwards bounds that.
+    fn comes_round(&self, request: &Request) -> bool {
+        let headers = request.headers();
+        let by_via = headers.typed_all::<Via>().flatten().find_map(|via| {
+            let branch = via.branch()?;
+            self.clients.get(Names::client_of(&branch)?).filter(|client| client.branch == branch)
+        });
+        let by_call_id = || self.clients.of_call(&request.call_id().ok()?);
+        let Some(ours) = by_via.or_else(by_call_id) else { return false };
+        let to = ours.request.to().ok();
+        let targets = [Some(ours.request.uri()), to.as_ref().map(|to| &to.uri)];
+        targets.into_iter().flatten().any(|target| target.user() == request.uri().user())
     }
 
     /// Transactions of both kinds.

@@ -297,6 +297,10 @@ impl<I> Endpoint<I> {
         let Started { request, branch, flow, purpose } = started;
         let (bytes, reliable) = (request.bytes().clone(), flow.transport.is_reliable());
         let timers = &self.config.timers;
+        let call_id = match &purpose {
+            Purpose::Invite { .. } => request.call_id().ok(),
+            _ => None,
+        };
         let machine = match request.method() {
             Method::Invite => {
                 let machine = InviteClient::new(now, timers, bytes, reliable);
@@ -306,7 +310,7 @@ impl<I> Endpoint<I> {
         };
         self.clients.insert(
             id,
-            Client { machine, request, branch, flow, purpose, cancelled_by: None, exposed: true, due: None },
+            Client { machine, request, branch, flow, purpose, cancelled_by: None, exposed: true, call_id, due: None },
         );
         self.drain_client(now, id, None);
     }

@@ -168,6 +168,8 @@ pub(super) struct Client {
     pub(super) cancelled_by: Option<ClientId>,
     /// Whether it wants to hear when its flow fails.
     pub(super) exposed: bool,
+    /// Its Call-ID, when it is an INVITE outside of a dialog.
+    pub(super) call_id: Option<Bytes>,
     pub(super) due: Option<Instant>,
 }
 
@@ -319,6 +321,8 @@ pub(super) struct Clients {
     by_id: HashMap<ClientId, Client>,
     /// Those that something on its way to the flow, or from it, still matters to.
     by_flow: BTreeSet<(Flow, ClientId)>,
+    /// INVITEs outside of a dialog; should two have one Call-ID, the later one.
+    by_call_id: HashMap<Bytes, ClientId>,
 }
 
 impl Clients {
@@ -333,7 +337,15 @@ impl Clients {
 
     pub(super) fn insert(&mut self, id: ClientId, client: Client) {
         self.by_flow.insert((client.flow, id));
+        if let Some(call_id) = &client.call_id {
+            self.by_call_id.insert(call_id.clone(), id);
+        }
         self.by_id.insert(id, client);
+    }
+
+    /// Our INVITE with this Call-ID.
+    pub(super) fn of_call(&self, call_id: &Bytes) -> Option<&Client> {
+        self.by_id.get(self.by_call_id.get(call_id)?)
     }
 
     pub(super) fn get(&self, id: ClientId) -> Option<&Client> {
@@ -353,7 +365,11 @@ impl Clients {
 
     pub(super) fn remove(&mut self, id: ClientId) -> Option<Client> {
         self.settle(id);
-        self.by_id.remove(&id)
+        let client = self.by_id.remove(&id)?;
+        if let Some(call_id) = client.call_id.as_ref().filter(|call_id| self.by_call_id.get(*call_id) == Some(&id)) {
+            self.by_call_id.remove(call_id);
+        }
+        Some(client)
     }
 
     /// What happens to its flow is nothing to a transaction any more.
