@@ -11,6 +11,7 @@ pub(crate) mod name;
 mod name_addr;
 mod number;
 mod params;
+mod privacy;
 mod token;
 pub(crate) mod via;
 
@@ -19,8 +20,8 @@ use bytes::{Bytes, BytesMut};
 use crate::error::Error;
 
 pub use address::{
-    Diversion, From, HistoryInfo, PAssertedIdentity, PPreferredIdentity, Path, RecordRoute, ReferTo, ReferredBy, Route,
-    ServiceRoute, To,
+    Diversion, From, HistoryInfo, PAssertedIdentity, PPreferredIdentity, Path, RecordRoute, ReferTo, ReferredBy,
+    RemotePartyId, Route, ServiceRoute, To,
 };
 pub use contact::ContactValue;
 pub use dialog::{CSeq, CallId, RAck, Reason, Replaces};
@@ -29,6 +30,7 @@ pub use name::Name;
 pub use name_addr::NameAddr;
 pub use number::{Expires, MaxForwards, MinExpires, MinSe, RSeq, Refresher, RetryAfter, SessionExpires};
 pub use params::Params;
+pub use privacy::Privacy;
 pub use token::{Accept, Allow, AllowEvents, ContentType, ProxyRequire, Require, Supported, TokenList, Unsupported};
 pub use via::{MAGIC_COOKIE, Via};
 

@@ -48,5 +48,6 @@ addresses! {
     PAssertedIdentity, true, "P-Asserted-Identity", "Who calls, says a trusted element (RFC 3325).";
     PPreferredIdentity, true, "P-Preferred-Identity", "As whom the caller wishes to appear (RFC 3325).";
     Diversion, true, "Diversion", "Who sent the call elsewhere (RFC 5806).";
+    RemotePartyId, true, "Remote-Party-ID", "Who is at the other end, for phones older than RFC 3325 (draft-ietf-sip-privacy-04).";
     HistoryInfo, true, "History-Info", "One target that a request has had on its way (RFC 7044 §5).";
 }

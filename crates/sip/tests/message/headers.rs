@@ -258,3 +258,12 @@ fn params() {
     assert_eq!(Params::parse("x", &Bytes::from_static(b" ; ;a ;; b = 1 ;")).unwrap().iter().count(), 2);
     assert_eq!(params.get("none"), None);
 }
+
+#[test]
+fn privacy() {
+    let privacy: Privacy = round(" id;user ; critical", "id;user;critical");
+    assert!(privacy.asks_for("USER") && !privacy.asks_for("header"));
+    round::<Privacy>("id, user", "id;user");
+    round::<Privacy>(";id;", "id");
+    refused::<Privacy>(&["", ";", "i d", "\"id\""]);
+}

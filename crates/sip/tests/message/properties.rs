@@ -57,6 +57,7 @@ fn typed(headers: &Headers) {
     all::<ContentType>(headers);
     all::<Supported>(headers);
     all::<Expires>(headers);
+    all::<Privacy>(headers);
 }
 
 /// What a builder makes of a value.

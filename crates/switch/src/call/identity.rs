@@ -5,7 +5,7 @@
 //! tenant itself hear them, which is the trust domain of RFC 3325 §3.
 
 use bytes::Bytes;
-use sip::header::{NameAddr, PAssertedIdentity};
+use sip::header::{NameAddr, PAssertedIdentity, Privacy, RemotePartyId};
 use sip::{Header, Name, Reply, Response, Uri};
 
 use super::Call;
@@ -21,17 +21,14 @@ pub(crate) fn identity_headers(shown: &NameAddr) -> Vec<(Name, Bytes)> {
     vec![
         (Name::PAssertedIdentity, PAssertedIdentity(plain).to_bytes()),
         // Without `party` a request names who calls, an answer who was called.
-        (Name::RemotePartyId, PAssertedIdentity(party).to_bytes()),
+        (Name::RemotePartyId, RemotePartyId(party).to_bytes()),
     ]
 }
 
 /// Whether a phone asks that its user's name be kept back (RFC 3323 §4.2, RFC 3325 §9.3).
 fn wants_privacy(response: &Response) -> bool {
-    let words = response.headers().all(&Name::Privacy);
-    words.into_iter().any(|line| {
-        let mut words = line.split(|byte| matches!(byte, b';' | b',')).map(<[u8]>::trim_ascii);
-        words.any(|word| [&b"id"[..], b"user", b"header"].iter().any(|wish| word.eq_ignore_ascii_case(wish)))
-    })
+    let mut asked = response.headers().typed_all::<Privacy>().flatten();
+    asked.any(|privacy| ["id", "user", "header"].iter().any(|word| privacy.asks_for(word)))
 }
 
 impl Call {
