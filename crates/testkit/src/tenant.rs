@@ -13,7 +13,14 @@ use uuid::Uuid;
 pub const CONTEXT: &str = "internal";
 
 /// A change of the settings of an extension.
-pub type Change = fn(&mut Extension);
+#[derive(Clone)]
+struct Change(Arc<dyn Fn(&mut Extension)>);
+
+impl std::fmt::Debug for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Change")
+    }
+}
 
 /// A tenant to be.
 ///
@@ -60,8 +67,8 @@ impl TenantBuilder {
 
     /// Changes the settings of an extension.
     #[must_use]
-    pub fn with_settings(mut self, number: &str, change: Change) -> TenantBuilder {
-        self.settings.push((number.to_owned(), change));
+    pub fn with_settings(mut self, number: &str, change: impl Fn(&mut Extension) + 'static) -> TenantBuilder {
+        self.settings.push((number.to_owned(), Change(Arc::new(change))));
         self
     }
 
@@ -165,7 +172,7 @@ impl TenantBuilder {
                 ..Extension::new(ExtensionId(self.uuid("extension", number)), number, CONTEXT)
             };
             for (_, change) in self.settings.iter().filter(|(of, _)| of == number) {
-                change(&mut extension);
+                change.0(&mut extension);
             }
             credentials.insert(number.clone(), credential);
             extensions.insert(number.clone(), extension);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use domain::CallStatus;
-use testkit::{Dice, Hold, Law, Reliable, Verb, Weather, World};
+use domain::{CallStatus, Extension, Forwards};
+use testkit::{Dice, Hold, Law, Reliable, TenantBuilder, Verb, Weather, World};
 
 const NUMBERS: &[&str] = &["1001", "1002", "1003", "1004", "1005", "1006"];
 
@@ -21,9 +21,40 @@ struct Call {
     holds: [Option<Hold>; 2],
 }
 
+/// What somebody does with calls.
+#[derive(Clone, Debug, Default)]
+struct Wishes {
+    always: Option<usize>,
+    busy: Option<usize>,
+    not_registered: Option<usize>,
+    do_not_disturb: bool,
+}
+
+impl Wishes {
+    fn are_none(&self) -> bool {
+        [self.always, self.busy, self.not_registered] == [None; 3] && !self.do_not_disturb
+    }
+
+    /// The same as the switch gets it. Nobody takes a second call, and nobody is tired of ringing.
+    fn apply(&self, extension: &mut Extension) {
+        let number = |phone: Option<usize>| phone.map(|phone| NUMBERS[phone].to_owned());
+        extension.forwards = Forwards {
+            always: number(self.always),
+            busy: number(self.busy),
+            no_answer: None,
+            not_registered: number(self.not_registered),
+        };
+        extension.do_not_disturb = self.do_not_disturb;
+        extension.call_waiting = false;
+        extension.no_answer_timeout_s = Some(3_600);
+    }
+}
+
 /// The whole office, in one's head.
 #[derive(Debug, Default)]
 struct Model {
+    /// What each wants of its calls; absent when nobody wants anything.
+    wishes: Option<Vec<Wishes>>,
     calls: Vec<Call>,
     registered: Vec<bool>,
     /// How many keys each phone should have been told of by INFO.
@@ -69,6 +100,11 @@ enum Operation {
         phone: usize,
         on: bool,
     },
+    /// Somebody wants something else of its calls.
+    Wish {
+        phone: usize,
+        wishes: Wishes,
+    },
     /// One side sends the other one on, and the target answers.
     Transfer {
         call: usize,
@@ -88,8 +124,51 @@ impl Model {
         self.calls.iter().all(|call| call.caller != phone && call.callee != phone)
     }
 
+    /// Who rings when one calls another, or how the call ends.
+    fn rings(&self, caller: usize, callee: usize) -> Result<usize, &'static str> {
+        let (mut at, mut passed) = (callee, Vec::new());
+        while let Some(wishes) = self.wishes.as_ref().map(|wishes| &wishes[at]) {
+            if passed.contains(&at) {
+                return Err("Failed");
+            }
+            let refused = if wishes.do_not_disturb {
+                Some((wishes.busy, "Rejected"))
+            } else if !self.is_idle(at) {
+                Some((wishes.busy, "Busy"))
+            } else if !self.registered[at] {
+                Some((wishes.not_registered, "NoAnswer"))
+            } else {
+                None
+            };
+            // Whom everybody is sent to can still reach the one who sends.
+            let usable = |forward: Option<usize>| forward.filter(|to| *to != caller);
+            passed.push(at);
+            at = match (usable(wishes.always), refused) {
+                (Some(to), _) => to,
+                (None, None) => return Ok(at),
+                (None, Some((forward, end))) => match usable(forward) {
+                    Some(to) => to,
+                    None => return Err(end),
+                },
+            };
+        }
+        if self.registered[at] { Ok(at) } else { Err("NoAnswer") }
+    }
+
     /// A random thing that somebody could do now.
     fn choose(&self, dice: &mut Dice) -> Option<Operation> {
+        if self.wishes.is_some() && dice.chance(0.15) {
+            let phone = *dice.choose(&(0..NUMBERS.len()).collect::<Vec<_>>())?;
+            let others: Vec<Option<usize>> =
+                (0..NUMBERS.len()).map(|other| (other != phone && dice.chance(0.4)).then_some(other)).collect();
+            let wishes = Wishes {
+                always: dice.choose(&others)?.filter(|_| dice.chance(0.6)),
+                busy: *dice.choose(&others)?,
+                not_registered: *dice.choose(&others)?,
+                do_not_disturb: dice.chance(0.2),
+            };
+            return Some(Operation::Wish { phone, wishes });
+        }
         let idle: Vec<usize> = (0..NUMBERS.len()).filter(|phone| self.is_idle(*phone)).collect();
         let (ringing, talking): (Vec<usize>, Vec<usize>) =
             (0..self.calls.len()).partition(|call| !self.calls[*call].answered);
@@ -122,7 +201,8 @@ impl Model {
             which => {
                 let (call, target) = (*dice.choose(&talking)?, *dice.choose(&idle)?);
                 let held = self.calls[call].holds.iter().any(Option::is_some);
-                let ready = !held && self.registered[target];
+                let wanted = self.wishes.as_ref().is_none_or(|wishes| wishes[target].are_none());
+                let ready = !held && wanted && self.registered[target];
                 let chosen = match which {
                     14 => Operation::Transfer { call, caller, target },
                     _ => Operation::Consult { call, caller, target },
@@ -146,10 +226,9 @@ impl Model {
                 return None;
             }
             Operation::Dial { caller, callee, late } => {
-                if self.registered[callee] {
-                    self.calls.push(Call { caller, callee, answered: false, holds: [None; 2] });
-                } else {
-                    *self.ends.entry("NoAnswer").or_default() += 1;
+                match self.rings(caller, callee) {
+                    Ok(callee) => self.calls.push(Call { caller, callee, answered: false, holds: [None; 2] }),
+                    Err(end) => *self.ends.entry(end).or_default() += 1,
                 }
                 let number = NUMBERS[callee].to_owned();
                 (caller, if late { Verb::DialLate(number) } else { Verb::Dial(number) })
@@ -187,6 +266,12 @@ impl Model {
                 let (presses, hears) = if caller { (one, other) } else { (other, one) };
                 self.told[hears] += 1;
                 (presses, Verb::PressByInfo(key))
+            }
+            Operation::Wish { phone, ref wishes } => {
+                if let Some(all) = &mut self.wishes {
+                    all[phone] = wishes.clone();
+                }
+                return None;
             }
             Operation::Register { phone, on } => {
                 self.registered[phone] = on;
@@ -234,7 +319,16 @@ fn together(world: &mut World, model: &Model, operation: &Operation) {
     world.run_for(PAUSE);
 }
 
-fn run(seed: u64, weather: Weather, operations: usize) {
+/// The tenant as everybody wants it now.
+fn tenant(wishes: &[Wishes], revision: &mut TenantBuilder) -> TenantBuilder {
+    *revision = revision.clone().next_revision();
+    wishes.iter().zip(NUMBERS).fold(revision.clone(), |tenant, (wishes, number)| {
+        let wishes = wishes.clone();
+        tenant.with_settings(number, move |extension| wishes.apply(extension))
+    })
+}
+
+fn run(seed: u64, weather: Weather, operations: usize, wishes: Option<Vec<Wishes>>) {
     let mut world = World::office(seed, weather, NUMBERS);
     // Half of the phones change their calls by UPDATE, half by re-INVITE; a third uses reliable answers.
     for (place, name) in NUMBERS.iter().enumerate() {
@@ -245,7 +339,11 @@ fn run(seed: u64, weather: Weather, operations: usize) {
         }
     }
     let all = NUMBERS.len();
-    let mut model = Model { registered: vec![true; all], told: vec![0; all], ..Model::default() };
+    let mut model = Model { wishes, registered: vec![true; all], told: vec![0; all], ..Model::default() };
+    let mut revision = TenantBuilder::new("alpha").with_extensions(NUMBERS);
+    if let Some(wishes) = &model.wishes {
+        world.add_tenant(tenant(wishes, &mut revision));
+    }
     let mut dice = Dice::new(seed, 1 << 41);
     let mut history = Vec::new();
     for _ in 0..operations {
@@ -253,6 +351,9 @@ fn run(seed: u64, weather: Weather, operations: usize) {
         together(&mut world, &model, &operation);
         if let Some((phone, verb)) = model.apply(&operation) {
             world.perform(NUMBERS[phone], &verb);
+        }
+        if let (Operation::Wish { .. }, Some(wishes)) = (&operation, &model.wishes) {
+            world.add_tenant(tenant(wishes, &mut revision));
         }
         history.push(operation);
         world.run_for(PAUSE);
@@ -292,12 +393,19 @@ fn operations() -> usize {
 #[test]
 fn in_calm_weather() {
     for seed in [110, 111] {
-        run(seed, Weather::CALM, operations());
+        run(seed, Weather::CALM, operations(), None);
     }
 }
 
 #[test]
 fn with_some_delay_and_every_packet_twice() {
     let delay = Duration::from_millis(5)..Duration::from_millis(20);
-    run(112, Weather { delay, duplicate: 1.0, ..Weather::CALM }, operations());
+    run(112, Weather { delay, duplicate: 1.0, ..Weather::CALM }, operations(), None);
+}
+
+#[test]
+fn with_forwards_and_people_who_do_not_want_to_be_disturbed() {
+    for seed in [113, 114, 115] {
+        run(seed, Weather::CALM, operations(), Some(vec![Wishes::default(); NUMBERS.len()]));
+    }
 }
