@@ -4,6 +4,8 @@
 mod server;
 #[path = "e2e/sipp.rs"]
 mod sipp;
+#[path = "../crates/sip/tests/torture/table.rs"]
+mod table;
 #[path = "e2e/wire.rs"]
 mod wire;
 
@@ -25,6 +27,8 @@ mod linphone;
 mod overload;
 #[path = "e2e/tenants.rs"]
 mod tenants;
+#[path = "e2e/torture.rs"]
+mod torture;
 #[path = "e2e/trace.rs"]
 mod trace;
 #[path = "e2e/transports.rs"]

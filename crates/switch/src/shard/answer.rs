@@ -60,6 +60,15 @@ pub(crate) fn not_allowed(method: &Method) -> Reply {
     Reply::new(if method.is_known() { 405 } else { 501 })
 }
 
+/// A request that names no dialog, by a method that is no use there. Those that live only in a dialog miss theirs (RFC 3261
+/// §12.2.2, §15.1.2).
+pub(crate) fn outside_a_dialog(method: &Method) -> Reply {
+    match method {
+        Method::Bye | Method::Info | Method::Prack | Method::Update | Method::Notify => Reply::new(481),
+        _ => not_allowed(method),
+    }
+}
+
 /// A request inside a dialog that changes nothing.
 pub(crate) fn in_dialog(method: &Method) -> Reply {
     if *method == Method::Options { options() } else { not_allowed(method) }

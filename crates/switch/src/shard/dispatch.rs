@@ -199,7 +199,7 @@ impl Shard {
             Method::Publish => self.subscriptions.publish(now, identity, request),
             Method::Register => self.registrar.register(now, &self.clock, &flow, identity, request),
             Method::Options => answer::options().contact(ContactPolicy::None),
-            method => answer::not_allowed(method),
+            method => answer::outside_a_dialog(method),
         };
         self.respond(now, server, reply);
     }
