@@ -4,29 +4,44 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use sip::Transport;
+
 use crate::server::{Login, PATIENCE, Server};
 use crate::sipp::free_port;
 
 const RATE: u32 = 8_000;
 
 /// A baresip with a tone for a microphone and a file for an ear.
-struct Phone {
+pub(crate) struct Phone {
     child: Child,
     directory: tempfile::TempDir,
 }
 
 impl Phone {
     fn start(server: &Server, login: &Login, frequency_hz: f64, answers: bool, commands: &[String]) -> Self {
+        Self::start_over(server, Transport::Udp, login, frequency_hz, answers, commands)
+    }
+
+    /// The same over another transport.
+    pub(crate) fn start_over(
+        server: &Server,
+        transport: Transport,
+        login: &Login,
+        frequency_hz: f64,
+        answers: bool,
+        commands: &[String],
+    ) -> Self {
         let directory = tempfile::Builder::new().prefix("yakyak-baresip-").tempdir().unwrap();
         let folder = directory.path();
         let microphone = folder.join("microphone.wav");
         tone(&microphone, frequency_hz, 20);
         let mode = if answers { ";answermode=auto" } else { "" };
         let account = format!(
-            "<sip:{user}@{server}>;auth_user={user};auth_pass={pass};audio_codecs=PCMU{mode};regint=60\n",
+            "<sip:{user}@{server};transport={transport}>;auth_user={user};auth_pass={pass};audio_codecs=PCMU{mode};regint=60\n",
             user = login.username,
             pass = login.password,
-            server = server.sip,
+            server = server.address(transport, false),
+            transport = transport.uri_param(),
         );
         std::fs::write(folder.join("accounts"), account).unwrap();
         std::fs::write(folder.join("contacts"), "").unwrap();
@@ -90,7 +105,7 @@ fn config(microphone: &Path, ears: &Path) -> String {
     ];
     let modules = modules.iter().map(PathBuf::from).find(|path| path.is_dir()).expect("baresip's modules");
     format!(
-        "sip_listen 127.0.0.1:{port}\nmodule_path {modules}\nmodule g711.so\nmodule aufile.so\nmodule sndfile.so\nmodule_tmp account.so\n\
+        "sip_listen 127.0.0.1:{port}\nsip_verify_server no\nmodule_path {modules}\nmodule g711.so\nmodule aufile.so\nmodule sndfile.so\nmodule_tmp account.so\n\
          module_app menu.so\naudio_source aufile,{microphone}\nsnd_path {ears}\n\
          ausrc_srate {RATE}\nauplay_srate {RATE}\nausrc_channels 1\nauplay_channels 1\nrtp_ports 10000-60000\n\
          net_interface 127.0.0.1\ncall_local_timeout 60\n",
