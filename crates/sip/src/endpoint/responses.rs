@@ -109,9 +109,13 @@ impl<I> Endpoint<I> {
             Purpose::Alone => None,
             Purpose::Invite { .. } if code == 100 => return,
             Purpose::Invite { answered, .. } => {
+                let first = code >= 200 && !*answered;
                 *answered |= code >= 200;
                 match self.of_invite(now, id, response) {
                     Outcome::News(dialog) => dialog,
+                    // Its dialog has ended before it came, by a BYE that overtook it, or there are too many: the INVITE has its
+                    // end all the same.
+                    Outcome::Known if first => None,
                     Outcome::Known => return,
                 }
             }

@@ -27,6 +27,9 @@ impl Gate<()> for Open {
 enum Plan {
     Call,
     Answer(ServerId, u16),
+    /// An answer with a session description.
+    Describe(ServerId, u16),
+    Update(DialogId),
     HangUp(DialogId),
     Reinvite(DialogId),
     GiveUp(ClientId),
@@ -78,17 +81,27 @@ impl Side {
             Plan::Call => {
                 let mut outgoing = to_bob(Method::Invite);
                 outgoing.flow = flow;
+                outgoing.body = offer();
                 let id = self.endpoint.invite(now, outgoing).expect("there is room");
                 self.calling.insert(id);
                 // Longer than anybody lets it ring; after an answer it does nothing.
                 self.plan(now + Duration::from_secs(20), Plan::GiveUp(id));
             }
             Plan::Answer(id, code) => drop(self.endpoint.respond(now, id, Reply::new(code))),
+            Plan::Describe(id, code) => {
+                let described = Reply::new(code).body("application/sdp", Bytes::from_static(b"v=0\r\n"));
+                let _ = self.endpoint.respond(now, id, described);
+            }
+            Plan::Update(dialog) => drop(self.endpoint.in_dialog(now, dialog, Method::Update, Vec::new(), offer())),
             Plan::HangUp(dialog) => drop(self.endpoint.in_dialog(now, dialog, Method::Bye, Vec::new(), None)),
             Plan::Reinvite(dialog) => drop(self.endpoint.in_dialog(now, dialog, Method::Invite, Vec::new(), None)),
             Plan::GiveUp(id) => self.endpoint.cancel(now, id, None),
         }
     }
+}
+
+fn offer() -> Option<(String, Bytes)> {
+    Some(("application/sdp".to_owned(), Bytes::from_static(b"v=0\r\n")))
 }
 
 impl World {
@@ -168,9 +181,15 @@ impl World {
                 // One in ten rings until the caller has enough, or until the CANCEL was lost for good.
                 let answers = self.below(10) > 0;
                 let bye = answer + Duration::from_millis(u64::from(self.below(90_000)));
+                // Every other phone tells reliably what it would play, as each side knows how (RFC 3262), some more than once.
+                for at in 0..[0, 1, 0, 3][self.below(4) as usize] {
+                    self.sides[side].plan(ring + Duration::from_millis(at * 300), Plan::Describe(id, 183));
+                }
                 self.sides[side].plan(ring, Plan::Answer(id, 180));
                 if answers {
-                    self.sides[side].plan(answer, Plan::Answer(id, code));
+                    self.sides[side].plan(answer, Plan::Describe(id, code));
+                    let update = self.later(20_000);
+                    self.sides[side].plan(update, Plan::Update(dialog));
                     self.sides[side].plan(bye, Plan::HangUp(dialog));
                 } else {
                     self.sides[side].plan(ring + Duration::from_secs(60), Plan::Answer(id, 480));

@@ -273,7 +273,7 @@ fn a_dialog_can_be_forgotten_at_any_moment() {
     bench.forget(0).respond(0, 200).alice(&ack_of_alice(&tag)).expect(["0 A< 200 1 INVITE"]).ends();
     let mut bench = bob_rings();
     let invite = bench.last_request();
-    bench.forget(0).bob(&Script::answer(&invite, 200, "bob")).expect([]).ends();
+    bench.forget(0).bob(&Script::answer(&invite, 200, "bob")).expect(["0 response c0 200"]).ends();
 }
 
 #[test]
@@ -312,4 +312,18 @@ fn a_transport_error_after_the_answer_is_no_news() {
         "0 B< ACK 2 sip:bob@127.0.0.20:5060",
         "0 response c1 d0 488",
     ]);
+}
+
+#[test]
+fn a_bye_that_overtakes_the_200_leaves_the_invite_with_an_end() {
+    let mut bench = bob_rings();
+    let invite = super::script::request_of(&bench.sent[0].bytes);
+    let says = bob_says(&bench);
+    let ok = Script::answer(&invite, 200, "bob");
+    bench.bob(&says("BYE", 1)).respond(0, 200).bob(&ok).bob(&ok).expect([
+        "0 within d0 s0 BYE",
+        "0 B< 200 1 BYE",
+        "0 response c0 200",
+    ]);
+    bench.ends();
 }
