@@ -85,6 +85,12 @@ pub struct Status {
     pub registrations: usize,
     /// Calls going on.
     pub calls: usize,
+    /// Media sessions open.
+    pub media_sessions: usize,
+    /// SIP transactions of both kinds.
+    pub sip_transactions: usize,
+    /// SIP dialogs, those of subscriptions included.
+    pub sip_dialogs: usize,
     /// Messages refused because too many waited.
     pub sip_refused: u64,
 }

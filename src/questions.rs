@@ -53,6 +53,9 @@ pub fn answer(known: &Known, mailbox: &Mailbox, question: Question) -> Result<se
                 database: known.database.clone(),
                 registrations: counts.bindings,
                 calls: counts.calls,
+                media_sessions: counts.media_sessions,
+                sip_transactions: counts.endpoint.server_transactions + counts.endpoint.client_transactions,
+                sip_dialogs: counts.endpoint.dialogs,
                 sip_refused: mailbox.refused(),
             })?)
         }

@@ -27,6 +27,8 @@ mod garbage;
 mod linphone;
 #[path = "e2e/overload.rs"]
 mod overload;
+#[path = "e2e/storm.rs"]
+mod storm;
 #[path = "e2e/tenants.rs"]
 mod tenants;
 #[path = "e2e/torture.rs"]
