@@ -208,7 +208,7 @@ impl Gate<Identity> for Guard<'_> {
         }
         let own = self.registrar.on_flow(flow).map(Binding::registration);
         let routes = self.routes(flow, request, scope);
-        let Some(routes) = routes.filter(|routes| routes.snapshot().tenant.status == TenantStatus::Active) else {
+        let Some(routes) = routes.filter(|routes| is_served(routes.snapshot(), request)) else {
             if own.is_none() {
                 let proven = flow.transport.is_reliable();
                 self.admittance.sentry.offend(now, flow.remote.ip(), Offence::UnknownDomain, proven);
@@ -380,6 +380,19 @@ fn credentials(request: &Request, tenant: &Tenant) -> Option<Credentials> {
         .take(limits::MAX_AUTHORIZATIONS)
         .filter_map(|value| Credentials::parse(&value).ok())
         .find(|given| given.realm == tenant.realm.as_bytes() && offered.contains(&given.algorithm))
+}
+
+/// Whether a tenant is served. One that is suspended is still let through to its emergency numbers, with the usual password.
+fn is_served(snapshot: &TenantSnapshot, request: &Request) -> bool {
+    let emergency = || {
+        let number = request.uri().user_raw().and_then(routing::number_of_user);
+        *request.method() == Method::Invite && number.is_some_and(|number| snapshot.is_emergency(&number))
+    };
+    match snapshot.tenant.status {
+        TenantStatus::Active => true,
+        TenantStatus::Suspended => emergency(),
+        TenantStatus::Cancelled | TenantStatus::Deleted => false,
+    }
 }
 
 fn offered(offer: DigestOffer) -> &'static [Algorithm] {

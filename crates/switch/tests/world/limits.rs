@@ -187,3 +187,22 @@ fn an_emergency_number_without_a_way_out_ends_as_routing_says() {
     world.add_tenant(room);
     world.finish();
 }
+
+#[test]
+fn a_suspended_tenant_still_reaches_its_emergency_numbers() {
+    let echo = TenantBuilder::new("alpha").with_row("112", 1, domain::Action::Echo);
+    let mut world = office(WorldConfig::new(82, Weather::CALM), echo.clone());
+    let suspended = echo.with_extensions(FOUR).with_status(TenantStatus::Suspended).next_revision();
+    world.add_tenant(suspended.clone());
+    world.phone("1001").dials("1002");
+    world.seconds(1);
+    assert_eq!(world.code("1001"), Some(403));
+    world.phone("1001").dials("112");
+    world.seconds(2);
+    assert_eq!(world.stage("1001"), Stage::Talking);
+    world.phone("1001").hangs_up();
+    world.seconds(1);
+    world.add_tenant(suspended.with_status(TenantStatus::Active).next_revision());
+    world.register_all();
+    world.finish();
+}
