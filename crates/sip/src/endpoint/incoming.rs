@@ -142,7 +142,10 @@ impl<I> Endpoint<I> {
         match dialog.refuses(&cseq, described) {
             Some(500) => return self.refuse_for_now(flow, &request, 500, 0..=10),
             Some(code) => return self.refuse(flow, &request, &Reply::new(code)),
-            None if !dialog.takes(&cseq) => return self.refuse(flow, &request, &Reply::new(500)),
+            // A PRACK is known by its RAck, once: one that a later request has overtaken is still good.
+            None if !dialog.takes(&cseq) && *request.method() != Method::Prack => {
+                return self.refuse(flow, &request, &Reply::new(500));
+            }
             None => self.dialogs.move_to(id, flow),
         }
         let Some(tag) = self.dialogs.get(id).map(|dialog| dialog.local_tag.clone()) else { return };

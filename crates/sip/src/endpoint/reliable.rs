@@ -304,10 +304,11 @@ impl<I> Endpoint<I> {
         (order, asked, described): (Order, bool, bool),
     ) {
         let (Order::Next(rseq), Some(dialog)) = (order, self.dialogs.get_mut(id)) else { return };
+        let offers = described && !asked && dialog.offer == Offer::None;
         dialog.answered_by_peer(&Method::Invite, 183, asked, described);
         dialog.rseq = Some((number, rseq));
         dialog.unpracked = Some(RAck { rseq, cseq: number, method: Method::Invite });
-        if dialog.offer == Offer::Theirs {
+        if offers {
             return;
         }
         let client = self.clients.next_id();

@@ -174,6 +174,21 @@ fn an_offer_in_it_is_the_users_to_answer() {
 }
 
 #[test]
+fn an_update_of_the_callee_that_waits_keeps_no_prack_back() {
+    let mut bench = bob_is_offered();
+    let reliable = reliably(&bench);
+    let says = bob_says(&bench);
+    bench.bob(&reliable(183, "bob", 1).described()).bob(&says("UPDATE", 1).described()).bob(&reliable(180, "bob", 2));
+    bench.expect([
+        "0 B< PRACK 2 sip:bob@127.0.0.20:5060",
+        "0 response c0 d0 183",
+        "0 within d0 s0 UPDATE",
+        "0 B< PRACK 3 sip:bob@127.0.0.20:5060",
+        "0 response c0 d0 180",
+    ]);
+}
+
+#[test]
 fn inside_a_dialog_it_is_acknowledged_and_not_told() {
     let mut bench = bob_talks();
     bench.describe_in_dialog(0, Method::Invite);

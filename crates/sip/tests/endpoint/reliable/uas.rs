@@ -141,6 +141,16 @@ fn a_prack_that_matches_nothing_is_481_and_one_that_cannot_be_read_400() {
 }
 
 #[test]
+fn a_prack_that_another_request_has_overtaken_is_still_good() {
+    let (mut bench, tag, rseq) = alice_hears();
+    bench.alice(&within(&tag, "INFO", 3)).alice(&prack(&tag, 2, rseq)).alice(&prack(&tag, 2, rseq)).expect([
+        "0 within d0 s1 INFO",
+        "0 A< 200 2 PRACK",
+        "0 A< 200 2 PRACK",
+    ]);
+}
+
+#[test]
 fn one_is_on_its_way_at_a_time_and_their_numbers_rise_by_one() {
     let (mut bench, tag, rseq) = alice_hears();
     bench.describe(0, 183).describe(0, 182).respond(0, 180).expect(["0 A< 180 1 INVITE"]);
