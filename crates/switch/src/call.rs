@@ -141,6 +141,8 @@ pub(crate) struct Call {
     caller: Caller,
     /// What its INVITE allows.
     wishes: Wishes,
+    /// Its dialog, as long as it has not acknowledged our 200.
+    unacknowledged: Option<DialogId>,
     /// Who was called, as the caller's display shows it.
     called: Option<NameAddr>,
     /// What runs now.

@@ -31,14 +31,19 @@ impl Call {
         }
     }
 
-    /// Whether a change of the session is on its way, with us or with one side alone.
+    /// Whether a change of the session would meet something that is on its way: another change, or a refresh of one side, which no
+    /// further request may overtake (RFC 3311 §5.1).
     pub(super) fn is_changing(&self) -> bool {
-        let asks = |end: &End| matches!(end.timer.pending(), Some((_, Asked::Invite)));
+        let asks = |end: &End| end.timer.pending().is_some();
+        let callee = matches!(&self.stage, Stage::Bridged(bridged) if asks(&bridged.callee.end));
+        self.is_exchanging() || callee || asks(&self.caller.end)
+    }
+
+    /// Whether an offer is on its way.
+    fn is_exchanging(&self) -> bool {
         match &self.stage {
-            Stage::Bridged(bridged) => {
-                bridged.exchange.is_some() || asks(&self.caller.end) || asks(&bridged.callee.end)
-            }
-            Stage::Alone(Alone { offered, request }) => *offered || request.is_some() || asks(&self.caller.end),
+            Stage::Bridged(bridged) => bridged.exchange.is_some(),
+            Stage::Alone(Alone { offered, request }) => *offered || request.is_some(),
             Stage::Idle | Stage::Opening(_) | Stage::Ringing(_) | Stage::Ending(_) | Stage::Over => false,
         }
     }
@@ -70,13 +75,14 @@ impl Call {
 
     /// Asks a side whether it is there. A change that is on its way asks as well; then the timer comes again.
     fn refresh(&mut self, cx: &mut Context<'_>, side: Side) {
-        let changing = self.is_changing();
+        if self.is_exchanging() {
+            return;
+        }
         let request = self.request_key();
         let Some(end) = self.end_of(side) else { return };
         let method = if end.timer.takes_update() { Asked::Update } else { Asked::Invite };
         let body = match method {
             Asked::Update => None,
-            Asked::Invite if changing => return,
             Asked::Invite => match end.negotiation.repeat() {
                 Ok(offer) => sdp(offer),
                 Err(_) => return,

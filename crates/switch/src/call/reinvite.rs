@@ -131,6 +131,10 @@ impl Call {
         let request = self.request_key();
         let Stage::Bridged(bridged) = &mut self.stage else { return Err(NOT_ACCEPTABLE) };
         let (sender, other) = ends(&mut self.caller, bridged, from);
+        // Who has not acknowledged its 200 may not have it yet.
+        if self.unacknowledged == Some(other.dialog) {
+            return Err(REQUEST_PENDING);
+        }
         let address = self.media.address(other.ports, &other.flow, &cx.settings.rtp_advertised);
         let address = address.ok_or(NOT_ACCEPTABLE)?;
         let was_held = sender.negotiation.remote_hold();
@@ -379,6 +383,7 @@ impl Call {
 
     /// Our 200 was acknowledged; after an offer of ours the ACK brings the answer.
     pub(super) fn acked(&mut self, cx: &mut Context<'_>, dialog: DialogId, request: &Request) {
+        self.unacknowledged.take_if(|waiting| *waiting == dialog);
         let Some(side) = self.side(dialog) else { return };
         let body = request.body();
         let waiting = match &mut self.stage {

@@ -280,6 +280,7 @@ impl Call {
     pub(super) fn accept(&mut self, cx: &mut Context<'_>, description: Option<Bytes>, plan: Option<Plan>) {
         let CallerState::Invited { server } = self.caller.state else { return };
         self.caller.state = CallerState::Answered;
+        self.unacknowledged = Some(self.caller.end.dialog);
         self.caller.leg.answer_time = Some(cx.at);
         self.caller.leg.sip_response_code = Some(200);
         if let Some(plan) = plan {

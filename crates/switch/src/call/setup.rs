@@ -97,6 +97,7 @@ impl Call {
             since: cx.at,
             offer,
             wishes: Wishes::of(setup.request),
+            unacknowledged: None,
             transfer: None,
             referred: false,
         }

@@ -122,6 +122,52 @@ fn a_side_that_thinks_for_too_long_has_the_change_taken_back() {
     hang_up(bench, &mut alice, &bob);
 }
 
+/// No further request of ours may overtake an UPDATE (RFC 3311 §5.1), be it only a sign of life.
+#[test]
+fn a_change_at_the_time_of_a_refresh_is_told_to_wait() {
+    let Talk { mut bench, mut alice, bob } = updating();
+    bench.advance(Duration::from_secs(900));
+    let to_alice = bench.request(alice.phone.address, &Method::Update);
+    let to_bob = bench.request(bob.phone.address, &Method::Update);
+    alice.phone.answer(&mut bench, &to_alice, 200, "", "");
+    alice.send(&mut bench, "INVITE", &sdp(alice.phone, "a=sendonly\r\n"));
+    let glare = bench.response(alice.phone.address, 491);
+    alice.ack_refusal(&mut bench, &glare);
+    bob.phone.answer(&mut bench, &to_bob, 200, "", "");
+    alice.send(&mut bench, "INVITE", &sdp(alice.phone, "a=sendonly\r\n"));
+    let invite = bench.request(bob.phone.address, &Method::Invite);
+    bob.phone.answer(&mut bench, &invite, 200, "", &sdp(bob.phone, "a=recvonly\r\n"));
+    bench.request(bob.phone.address, &Method::Ack);
+    bench.response(alice.phone.address, 200);
+    alice.ack(&mut bench, "");
+    hang_up(bench, &mut alice, &bob);
+}
+
+/// A change by the one called, before the caller has acknowledged its 200.
+#[test]
+fn a_change_before_the_call_is_confirmed_is_told_to_wait() {
+    let mut bench = Bench::new();
+    let (alice, bob) = (phone("1001", 11), phone("1002", 12));
+    bob.register(&mut bench);
+    let mut caller = alice.invite(&mut bench, "1002", "", &sdp(alice, ""));
+    let invite = bench.request(bob.address, &Method::Invite);
+    bob.answer(&mut bench, &invite, 200, "bob", &sdp(bob, ""));
+    bench.request(bob.address, &Method::Ack);
+    let ok = bench.response(alice.address, 200);
+    let mut called = bob.dialog(&invite, "bob");
+    called.send(&mut bench, "INVITE", &sdp(bob, "a=sendonly\r\n"));
+    let glare = bench.response(bob.address, 491);
+    called.ack_refusal(&mut bench, &glare);
+    caller.learn(&ok);
+    caller.ack(&mut bench, "");
+    called.send(&mut bench, "UPDATE", &sdp(bob, "a=sendonly\r\n"));
+    let invite = bench.request(alice.address, &Method::Invite);
+    alice.answer(&mut bench, &invite, 200, "", &sdp(alice, "a=recvonly\r\n"));
+    bench.request(alice.address, &Method::Ack);
+    bench.response(bob.address, 200);
+    hang_up(bench, &mut caller, &called);
+}
+
 /// RFC 4028 §7.3: a longer interval that one side wants is no affair of the other.
 #[test]
 fn a_longer_interval_is_tried_once() {
