@@ -66,6 +66,8 @@ id! {
     DialplanId,
     /// One live binding of a phone.
     RegistrationId,
+    /// One subscription of a phone.
+    SubscriptionId,
 }
 
 impl From<ExtensionId> for DestinationId {

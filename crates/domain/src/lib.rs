@@ -16,6 +16,7 @@ mod message_waiting;
 mod pii;
 mod registration;
 mod snapshot;
+mod subscription;
 mod tenant;
 
 pub use ban::{Ban, source};
@@ -27,13 +28,14 @@ pub use extension::{Credential, Extension, Forwards, is_emergency_number, is_ext
 pub use ha1::Ha1;
 pub use ids::{
     CallId, DestinationId, DeviceId, DialplanId, EventId, ExtensionId, LegId, MessageId, RegistrationId, RoleId,
-    TenantId, UserId, uuid_v7,
+    SubscriptionId, TenantId, UserId, uuid_v7,
 };
 pub use message::{Kept, MAX_MESSAGE_BODY, StoredMessage};
 pub use message_waiting::MessageWaiting;
 pub use pii::Pii;
 pub use registration::{Registration, RegistrationChange};
 pub use snapshot::TenantSnapshot;
+pub use subscription::{Subscription, SubscriptionChange};
 pub use tenant::{DigestOffer, SipLogin, Tenant, TenantStatus};
 
 /// A text that is none of the values an enumeration has.

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod ban;
+mod behind;
 mod call_record;
 mod config;
 mod dialplan;
@@ -30,6 +31,7 @@ mod row;
 mod seed;
 mod sip_trace;
 mod snapshot;
+mod subscription;
 mod tenant;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -47,4 +49,5 @@ pub use pool::Store;
 pub use private::{PrivateError, PrivatePostgres};
 pub use registration::RegistrationWriter;
 pub use sip_trace::{SipTrace, TraceOf, TraceWriter};
+pub use subscription::SubscriptionWriter;
 pub use tenant::{NewTenant, TenantChanges, Tenanted};

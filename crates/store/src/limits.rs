@@ -89,3 +89,9 @@ pub(crate) const MESSAGE_PURGE: Duration = Duration::from_hours(1);
 pub(crate) const LISTING: i64 = 10_000;
 /// Bans waiting for the database; further ones hold, and are forgotten at the next start.
 pub(crate) const BANS_WAITING: usize = 65_536;
+/// Subscriptions waiting for the database; further ones are not written until it is back.
+pub(crate) const BEHIND_WAITING: usize = 200_000;
+/// Subscriptions written by one transaction.
+pub(crate) const BEHIND_BATCH: usize = 2_000;
+/// How long they gather before they are written.
+pub(crate) const BEHIND_GATHER: Duration = Duration::from_millis(200);

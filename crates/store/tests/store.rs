@@ -20,6 +20,8 @@ mod settings;
 mod sip_traces;
 #[path = "store/snapshots.rs"]
 mod snapshots;
+#[path = "store/subscriptions.rs"]
+mod subscriptions;
 
 use domain::{Extension, Tenant};
 use store::{Login, NewExtension, NewTenant, Store};

@@ -9,6 +9,7 @@ use store::testing::Server;
 use store::{DatabaseConfig, ExtensionChanges, NewExtension, NewTenant, Store, StoreError, TenantChanges, TraceOf};
 
 use crate::sip_traces::trace;
+use crate::subscriptions::subscription;
 use crate::{extension, tenant};
 
 #[tokio::test]
@@ -33,6 +34,10 @@ async fn no_function_reaches_another_tenant() {
     let (acme, umbrella) = (tenant(&store, "acme").await, tenant(&store, "umbrella").await);
     extension(&store, &acme, "1001").await;
     let row = store.tenant(acme.id).add_dialplan_entry("default", "_9X", 1, Action::Echo).await.unwrap();
+    let subscriptions = store::SubscriptionWriter::start(store.clone());
+    let own = subscription(&acme, &store.tenant(acme.id).extension("1001").await.unwrap(), 1);
+    subscriptions.push(domain::SubscriptionChange::Put(Box::new(own)));
+    assert!(subscriptions.stop(Duration::from_secs(20)).await);
     let writer = store::TraceWriter::start(&store, Duration::from_secs(3_600));
     writer.push(trace(acme.id, "one"));
     assert!(writer.flush(Duration::from_secs(20)).await);
@@ -51,6 +56,7 @@ async fn no_function_reaches_another_tenant() {
     assert!(stranger.call_legs(CallId(row.id.0)).await.unwrap().is_empty());
     assert!(stranger.call_events(CallId(row.id.0)).await.unwrap().is_empty());
     assert!(stranger.registrations().await.unwrap().is_empty());
+    assert!(stranger.subscriptions().await.unwrap().is_empty());
     let trace = TraceOf::SipCallId("one".to_owned());
     assert_eq!(store.trace_owners(&trace).await.unwrap(), [acme.id]);
     assert!(stranger.sip_traces(&trace).await.unwrap().is_empty());
@@ -85,6 +91,10 @@ async fn filled() -> (PgConnection, Vec<String>, [TenantId; 2]) {
             "INSERT INTO registrations (id, tenant_id, extension_id, extension, contact, call_id, cseq, transport,
                     local_address, remote_address, registered_at, expires_at)
              VALUES (gen_random_uuid(), $1, $2, '1001', 'sip:x', 'c', 1, 'udp', '127.0.0.1:1', '127.0.0.1:2', now(), now())",
+            "INSERT INTO subscriptions (id, tenant_id, extension_id, extension, package, resource, entity, version, call_id,
+                    local, remote, target, transport, local_address, remote_address, local_cseq, expires_at)
+             VALUES (gen_random_uuid(), $1, $2, '1001', 'dialog', '1002', 'sip:x', 0, 'c', 'l', 'r', 't', 'UDP',
+                    '127.0.0.1:1', '127.0.0.1:2', 1, now())",
             "INSERT INTO messages (id, tenant_id, extension_id, sender, content_type, body, sent_at, expires_at)
              VALUES (gen_random_uuid(), $1, $2, '1002', 'text/plain', 'x', now(), now())",
             "INSERT INTO call_records (id, tenant_id, call_id, caller, callee, direction, start_time, status,
@@ -176,6 +186,7 @@ async fn no_row_points_into_another_tenant() {
         "UPDATE extensions SET user_id = (SELECT user_id FROM extensions WHERE tenant_id = $2) WHERE tenant_id = $1",
         "UPDATE devices SET extension_id = (SELECT id FROM extensions WHERE tenant_id = $2) WHERE tenant_id = $1",
         "UPDATE registrations SET extension_id = (SELECT id FROM extensions WHERE tenant_id = $2) WHERE tenant_id = $1",
+        "UPDATE subscriptions SET extension_id = (SELECT id FROM extensions WHERE tenant_id = $2) WHERE tenant_id = $1",
         "UPDATE messages SET extension_id = (SELECT id FROM extensions WHERE tenant_id = $2) WHERE tenant_id = $1",
         "UPDATE registrations SET device_id = (SELECT id FROM devices WHERE tenant_id = $2) WHERE tenant_id = $1",
     ] {
