@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::{JournalEntry, Kept};
 use media_net::Worker;
 use sip_net::Transports;
-use store::{Journal, MessageAnswer, MessageKeeper, MessageOrder, RegistrationWriter};
+use store::{Journal, MessageAnswer, MessageKeeper, MessageOrder, RegistrationWriter, SubscriptionWriter};
 use switch::{Input, Output};
 
 use crate::gatehouse::Gatehouse;
@@ -22,6 +22,8 @@ pub struct Doors {
     pub journal: Arc<Journal>,
     /// The durable copy of the bindings.
     pub registrations: Arc<RegistrationWriter>,
+    /// The durable copy of the subscriptions.
+    pub subscriptions: Arc<SubscriptionWriter>,
     /// What keeps every message.
     pub recorder: Recorder,
     /// Who is listened to.
@@ -52,6 +54,11 @@ impl Effects for Doors {
                     tracing::warn!(
                         "too many registrations wait for the database; one stays unwritten until its refresh"
                     );
+                }
+            }
+            Output::Subscription(change) => {
+                if !self.subscriptions.push(change) {
+                    tracing::warn!("too many subscriptions wait for the database; one would be lost by a restart");
                 }
             }
             Output::Guard(order) => self.gatehouse.order(order),

@@ -13,7 +13,8 @@ use media_net::{Worker, WorkerConfig};
 use rand_core::{OsRng, TryRngCore as _};
 use sip::EndpointConfig;
 use store::{
-    BanWriter, Change, DirectoryLock, Journal, Listener, MessageKeeper, RegistrationWriter, Store, TraceWriter, Writer,
+    BanWriter, Change, DirectoryLock, Journal, Listener, MessageKeeper, RegistrationWriter, Store, SubscriptionWriter,
+    TraceWriter, Writer,
 };
 use switch::guard::Notice;
 use switch::{Input, SessionTerms, ShardConfig};
@@ -91,6 +92,7 @@ struct House {
     writer: Writer,
     registrations: Arc<RegistrationWriter>,
     messages: Arc<MessageKeeper>,
+    subscriptions: Arc<SubscriptionWriter>,
     traces: Arc<TraceWriter>,
     tracer: Option<Tracer>,
     bans: Arc<BanWriter>,
@@ -111,6 +113,7 @@ impl House {
         let _inside = runtime.enter();
         let writer = Writer::start(store.clone(), &journal);
         let registrations = Arc::new(RegistrationWriter::start(store.clone()));
+        let subscriptions = Arc::new(SubscriptionWriter::start(store.clone()));
         let traces = Arc::new(TraceWriter::start(&store, retention(settings)));
         let tracer = start_tracer(settings, &traces)?;
         let recorder = tracer.as_ref().map(Tracer::recorder).unwrap_or_default();
@@ -136,6 +139,7 @@ impl House {
             journal: Arc::clone(&journal),
             registrations: Arc::clone(&registrations),
             messages: Arc::clone(&messages),
+            subscriptions: Arc::clone(&subscriptions),
             recorder: recorder.clone(),
             gatehouse,
             mailbox: mailbox.clone(),
@@ -160,6 +164,7 @@ impl House {
             journal,
             writer,
             registrations,
+            subscriptions,
             bans,
             messages,
             traces,
@@ -204,6 +209,11 @@ impl House {
                 && !messages.stop(FLUSH).await
             {
                 tracing::warn!("the database has not taken the last marks of delivered messages; some may come twice");
+            }
+            if let Some(subscriptions) = Arc::into_inner(self.subscriptions)
+                && !subscriptions.stop(FLUSH).await
+            {
+                tracing::warn!("the database has not taken the last subscriptions; phones renew them by themselves");
             }
             if let Some(registrations) = Arc::into_inner(self.registrations)
                 && !registrations.stop(FLUSH).await
@@ -312,11 +322,18 @@ fn load(store: &Store, mailbox: &Mailbox, gatehouse: &mut Gatehouse, runtime: &R
         let listener = store.changes().await?;
         let snapshots = store.snapshots().await?;
         let bindings = store.load_registrations().await?;
+        let subscriptions = store.load_subscriptions().await?;
         let bans = store.load_bans().await?;
         gatehouse.restore(&bindings, &bans);
         let waiting = store.messages_waiting().await?;
         let extensions: usize = snapshots.iter().map(|snapshot| snapshot.extensions.len()).sum();
-        tracing::info!(tenants = snapshots.len(), extensions, registrations = bindings.len(), "read from the database");
+        tracing::info!(
+            tenants = snapshots.len(),
+            extensions,
+            registrations = bindings.len(),
+            subscriptions = subscriptions.len(),
+            "read from the database"
+        );
         let mut revisions = BTreeMap::new();
         for snapshot in snapshots {
             revisions.insert(snapshot.tenant.id, snapshot.revision);
@@ -324,6 +341,7 @@ fn load(store: &Store, mailbox: &Mailbox, gatehouse: &mut Gatehouse, runtime: &R
         }
         mailbox.post(Input::MessagesWaiting(waiting));
         mailbox.post(Input::Bindings(bindings));
+        mailbox.post(Input::Subscriptions(subscriptions));
         mailbox.post(Input::Guard(Notice::Restore(bans)));
         tokio::spawn(follow(store.clone(), listener, mailbox.clone(), revisions));
         Ok(())

@@ -246,6 +246,7 @@ fn meaning(output: &Output) -> Option<Note> {
         | Output::Message(_)
         | Output::FetchMessages { .. }
         | Output::MessageDelivered { .. }
+        | Output::Subscription(_)
         | Output::Guard(_) => None,
     }
 }

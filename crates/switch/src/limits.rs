@@ -164,6 +164,10 @@ pub const NOTIFY_RETRY: Duration = Duration::from_secs(5);
 /// The longest time for which a phone may put a NOTIFY off.
 pub const MAX_NOTIFY_RETRY: Duration = Duration::from_secs(60);
 
+/// How far the numbers in the durable copy of a subscription are ahead of those that were sent: it is written again after half as
+/// many NOTIFYs.
+pub const KEPT_AHEAD: u32 = 1_000;
+
 /// Calls that one document of an extension names; further ones are left out.
 pub const MAX_DIALOGS_PER_DOCUMENT: usize = 32;
 

@@ -66,6 +66,8 @@ pub enum News {
         extension: String,
         /// The way to the phone.
         flow: Flow,
+        /// Its Contact.
+        contact: String,
     },
     /// A phone is there no longer.
     Left {
@@ -317,7 +319,8 @@ impl Registrar {
         });
         if !is_refresh {
             let (tenant, extension) = (identity.tenant, identity.extension.clone());
-            self.news.push_back(News::Arrived { tenant, extension, flow: *occasion.flow });
+            let (flow, contact) = (*occasion.flow, contact.text.clone());
+            self.news.push_back(News::Arrived { tenant, extension, flow, contact });
         }
         let registration = Registration {
             id,

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use domain::{
     Ban, CallId, ExtensionId, JournalEntry, Kept, MessageId, MessageWaiting, Registration, RegistrationChange,
-    StoredMessage, TenantId, TenantSnapshot,
+    StoredMessage, Subscription, SubscriptionChange, TenantId, TenantSnapshot,
 };
 use jiff::Timestamp;
 use rand_chacha::ChaCha8Rng;
@@ -137,6 +137,8 @@ pub enum Input {
     },
     /// News and wishes for the guard.
     Guard(Notice),
+    /// Subscriptions of an earlier life, read back at start, after the bindings.
+    Subscriptions(Vec<Subscription>),
     /// So many messages wait for an extension.
     MessageWaiting {
         /// Tenant.
@@ -185,6 +187,8 @@ pub enum Output {
         /// When.
         at: Timestamp,
     },
+    /// A change of the durable copy of the subscriptions.
+    Subscription(SubscriptionChange),
     /// What the doors have to do about bans.
     Guard(Order<Ban>),
     /// A phone is about to be called: from here on this Call-ID belongs to a call.
@@ -301,6 +305,7 @@ impl Shard {
                 self.registrar.remove_tenant(tenant);
                 self.subscriptions.remove_tenant(now, tenant);
             }
+            Input::Subscriptions(subscriptions) => self.restore_subscriptions(now, subscriptions),
             Input::MessageWaiting { tenant, extension, waiting } => {
                 self.subscriptions.messages(now, tenant, &extension, waiting);
             }
@@ -364,6 +369,9 @@ impl Shard {
         }
         if let Some(transmit) = self.endpoint.poll_transmit() {
             return Some(Output::Transmit(transmit));
+        }
+        if let Some(change) = self.subscriptions.poll_change() {
+            return Some(Output::Subscription(change));
         }
         self.poll_guard()
     }

@@ -10,6 +10,7 @@
 //! What it wants sent leaves as orders, a bounded number per turn. Nothing here looks through all of anything: a change of one
 //! extension touches its subscribers alone.
 
+mod durable;
 mod machine;
 mod notify;
 mod package;
@@ -23,13 +24,18 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use domain::{Extension, MessageWaiting, TenantId};
+use domain::{
+    Extension, ExtensionId, MessageWaiting, Subscription as Durable, SubscriptionChange, SubscriptionId, TenantId,
+    uuid_v7,
+};
+use jiff::Timestamp;
 use rand_chacha::ChaCha8Rng;
-use rand_core::SeedableRng;
+use rand_core::{RngCore, SeedableRng};
 use sip::header::RetryAfter;
 use sip::package::{Dialog, RegContact};
-use sip::{ClientId, DialogId, Flow, Method, Name, Reply, Request, Response, Uri};
+use sip::{ClientId, DialogId, DialogState, Failure, Flow, Method, Name, Reply, Request, Response, Uri};
 
+pub(crate) use durable::dialog as dialog_of;
 pub(crate) use notify::{Notify, Unasked};
 pub(crate) use package::allow_events;
 pub(crate) use refusal::Refusal;
@@ -37,13 +43,14 @@ pub(crate) use table::Key;
 pub(crate) use waiting::Lamp;
 
 use crate::admit::Identity;
+use crate::clock::WallClock;
 use crate::limits;
 use machine::{Act, Answer, Input, Reason, State};
 use notify::Facts;
 use package::Package;
 use publish::Publications;
 use request::Ask;
-use table::{Subscriber, Subscription, Table, Told, Topic};
+use table::{Kept, Subscriber, Subscription, Table, Told, Topic};
 use waiting::Mailboxes;
 
 /// What the service may look at.
@@ -69,12 +76,15 @@ pub(crate) struct Subscriptions {
     orders: VecDeque<Order>,
     /// Since when orders wait that the last turn left.
     backlog: Option<Instant>,
+    changes: VecDeque<SubscriptionChange>,
     random: ChaCha8Rng,
 }
 
 /// Something that the service wants done.
 #[derive(Debug)]
 pub(crate) enum Order {
+    /// Bring the durable copy up to date, by [`Subscriptions::keep`].
+    Keep(Key, DialogId),
     /// Send the NOTIFY that [`Subscriptions::notify`] composes.
     Notify(Key, Telling),
     /// Tell phones that have not asked.
@@ -111,6 +121,7 @@ impl Subscriptions {
             mailboxes: Mailboxes::default(),
             orders: VecDeque::new(),
             backlog: None,
+            changes: VecDeque::new(),
             random: ChaCha8Rng::from_seed(seed),
         }
     }
@@ -147,14 +158,54 @@ impl Subscriptions {
     }
 
     /// A SUBSCRIBE has been accepted and has this dialog. Its phone is told at once.
-    pub(crate) fn opened(&mut self, now: Instant, accepted: Accepted, dialog: DialogId) {
+    pub(crate) fn opened(&mut self, now: Instant, at: Timestamp, accepted: Accepted, dialog: DialogId) {
         let Accepted { topic, subscriber, expires_s } = accepted;
         let (state, act) = match expires_s {
             0 => State::fetch(),
             seconds => State::begin(now + Duration::from_secs(u64::from(seconds))),
         };
-        let key = self.table.insert(Subscription::new(topic, subscriber, dialog, state));
+        let id = self.fresh_id(at);
+        let key = self.table.insert(Subscription::new(id, topic, subscriber, dialog, state));
+        if state.is_active() {
+            self.orders.push_back(Order::Keep(key, dialog));
+        }
         self.orders.push_back(Order::Notify(key, Telling(act)));
+    }
+
+    /// Takes over a subscription of an earlier life, the `nth` of many; its phone is told how things stand.
+    pub(crate) fn restore(
+        &mut self,
+        now: Instant,
+        durable: Durable,
+        dialog: DialogId,
+        expires_at: Instant,
+        nth: u32,
+    ) -> bool {
+        let Some((id, topic, subscriber, version)) = durable::restore(durable) else { return false };
+        let state = State::resume(expires_at, now + limits::NOTIFY_SPREAD.saturating_mul(nth));
+        let mut restored = Subscription::new(id, topic, subscriber, dialog, state);
+        (restored.version, restored.kept) = (version, Kept::For(0));
+        self.table.insert(restored);
+        true
+    }
+
+    /// Writes down how a subscription stands, and the dialog it lives in.
+    pub(crate) fn keep(&mut self, clock: &WallClock, key: Key, state: DialogState) {
+        let Some(subscription) = self.table.get_mut(key) else { return };
+        let Some(expires_at) = subscription.state.expires_at() else { return };
+        subscription.kept = Kept::For(limits::KEPT_AHEAD);
+        let durable = durable::keep(subscription, state, clock.at(expires_at));
+        self.changes.push_back(SubscriptionChange::Put(Box::new(durable)));
+    }
+
+    /// The next change for the durable copy.
+    pub(crate) fn poll_change(&mut self) -> Option<SubscriptionChange> {
+        self.changes.pop_front()
+    }
+
+    /// The durable copy of a subscription that cannot be taken over.
+    pub(crate) fn lost(&mut self, durable: &Durable) {
+        self.changes.push_back(SubscriptionChange::Removed { tenant_id: durable.tenant_id, id: durable.id });
     }
 
     /// A request inside the dialog of a subscription; `None` when the dialog is none of ours.
@@ -182,6 +233,10 @@ impl Subscriptions {
             0 => Input::Ended(Reason::Timeout),
             seconds => Input::Refreshed { expires_at: now + Duration::from_secs(u64::from(seconds)) },
         };
+        let dialog = subscription.dialog;
+        if ask.expires_s > 0 {
+            self.orders.push_back(Order::Keep(key, dialog));
+        }
         self.step(now, key, input);
         Ok(accepted(ask.expires_s))
     }
@@ -260,9 +315,24 @@ impl Subscriptions {
         self.outcome(now, client, Answer::of(response.code(), retry_after.map(|retry| retry.seconds)));
     }
 
-    /// A NOTIFY has none: the phone is not there.
-    pub(crate) fn failed(&mut self, now: Instant, client: ClientId) {
-        self.outcome(now, client, Answer::Gone);
+    /// A NOTIFY has none: the phone is not there, or there is no way to it.
+    pub(crate) fn failed(&mut self, now: Instant, client: ClientId, why: Failure) {
+        let answer = match why {
+            Failure::Timeout => Answer::Gone,
+            Failure::Transport => Answer::Unreachable,
+        };
+        self.outcome(now, client, answer);
+    }
+
+    /// The dialogs in which the phones of an extension have subscribed.
+    pub(crate) fn dialogs_of(&self, tenant: TenantId, extension: ExtensionId) -> Vec<(Key, DialogId)> {
+        let keys = self.table.of_subscriber(tenant, extension).into_iter();
+        keys.filter_map(|key| Some((key, self.table.get(key)?.dialog))).collect()
+    }
+
+    /// The phone of a subscription has come back.
+    pub(crate) fn reached(&mut self, now: Instant, key: Key) {
+        self.step(now, key, Input::Reached);
     }
 
     fn outcome(&mut self, now: Instant, client: ClientId, answer: Answer) {
@@ -310,6 +380,13 @@ impl Subscriptions {
     /// Composes a NOTIFY; `None` when its subscription is gone.
     pub(crate) fn notify(&mut self, now: Instant, view: &impl View, key: Key, telling: Telling) -> Option<Notify> {
         let subscription = self.table.get_mut(key)?;
+        if let Kept::For(left) = &mut subscription.kept {
+            *left = left.saturating_sub(1);
+            // Well before the copy's numbers are used up: it takes a while until it is written.
+            if *left == limits::KEPT_AHEAD / 2 || *left == 0 {
+                self.orders.push_back(Order::Keep(key, subscription.dialog));
+            }
+        }
         let Topic { tenant, resource, .. } = &subscription.topic;
         let facts = Facts {
             waiting: self.mailboxes.get(*tenant, resource).unwrap_or_default(),
@@ -353,6 +430,12 @@ impl Subscriptions {
         }
     }
 
+    fn fresh_id(&mut self, at: Timestamp) -> SubscriptionId {
+        let mut random = [0; 10];
+        self.random.fill_bytes(&mut random);
+        SubscriptionId(uuid_v7(u64::try_from(at.as_millisecond()).unwrap_or(0), random))
+    }
+
     fn step(&mut self, now: Instant, key: Key, input: Input) {
         let Some(subscription) = self.table.get_mut(key) else { return };
         let act = subscription.state.handle(now, input);
@@ -361,7 +444,12 @@ impl Subscriptions {
             self.orders.push_back(Order::Notify(key, Telling(act)));
         }
         if is_over {
-            self.orders.extend(self.table.remove(key).map(|subscription| Order::Forget(subscription.dialog)));
+            let Some(subscription) = self.table.remove(key) else { return };
+            self.orders.push_back(Order::Forget(subscription.dialog));
+            if subscription.kept != Kept::No {
+                let (tenant_id, id) = (subscription.topic.tenant, subscription.id);
+                self.changes.push_back(SubscriptionChange::Removed { tenant_id, id });
+            }
         } else {
             self.table.schedule(key);
         }

@@ -19,3 +19,7 @@ mod publish;
 mod refusal;
 #[path = "subscription/registrations.rs"]
 mod registrations;
+#[path = "subscription/restart.rs"]
+mod restart;
+#[path = "subscription/streams.rs"]
+mod streams;

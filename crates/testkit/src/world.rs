@@ -24,7 +24,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use domain::{JournalEntry, RegistrationChange, TenantStatus};
+use domain::{JournalEntry, RegistrationChange, Subscription, SubscriptionChange, SubscriptionId, TenantStatus};
 use sip::framing::Decoder;
 use sip::{EndpointConfig, Transport};
 use switch::{Input, Output, SessionTerms, Shard, ShardConfig};
@@ -101,6 +101,8 @@ pub struct World {
     pub bindings: Vec<RegistrationChange>,
     /// What the store keeps for phones that are away.
     pub post: post::Post,
+    /// The durable subscriptions as they are.
+    pub subscriptions: BTreeMap<SubscriptionId, Subscription>,
     config: WorldConfig,
     shard: Shard,
     worker: Worker,
@@ -138,6 +140,7 @@ impl World {
             journal: Vec::new(),
             bindings: Vec::new(),
             post: post::Post::default(),
+            subscriptions: BTreeMap::new(),
             config,
             shard,
             tenants: BTreeMap::new(),
@@ -353,6 +356,12 @@ impl World {
                         self.shard.handle(now, messages);
                     }
                     Output::MessageDelivered { id, .. } => self.post.deliver(id),
+                    Output::Subscription(SubscriptionChange::Put(kept)) => {
+                        self.subscriptions.insert(kept.id, *kept);
+                    }
+                    Output::Subscription(SubscriptionChange::Removed { id, .. }) => {
+                        self.subscriptions.remove(&id);
+                    }
                     // The shard drops what comes from whom it has banned; there is no door before it here.
                     Output::Guard(_) => {}
                     Output::Leg { .. } => {}

@@ -76,7 +76,7 @@ impl Shard {
                 Some((key, request)) => self.step(now, key, Input::Failed { request, why }),
                 None if self.qualify.concluded(now, id, false) => {}
                 None if self.message_answered(now, id, None) => {}
-                None => self.subscriptions.failed(now, id),
+                None => self.subscriptions.failed(now, id, why),
             },
         }
     }

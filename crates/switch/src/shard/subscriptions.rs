@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use domain::{Extension, Registration, TenantId};
+use domain::{Extension, Registration, Subscription, TenantId};
 use sip::header::NameAddr;
 use sip::package::{ContactEvent, Dialog, DialogState, Direction, Participant, RegContact};
-use sip::{ContactPolicy, DialogId, Endpoint, Method, OutgoingRequest, Reply, Request, ServerId, Uri};
+use sip::{ContactPolicy, DialogId, Endpoint, Flow, Method, OutgoingRequest, Reply, Request, ServerId, Uri};
 
 use super::Shard;
 use super::table::Calls;
@@ -14,7 +14,7 @@ use crate::call::{Call, Watched};
 use crate::clock::WallClock;
 use crate::limits;
 use crate::registrar::{News, Registrar};
-use crate::subscription::{Lamp, Order, Unasked, View};
+use crate::subscription::{Lamp, Order, Unasked, View, dialog_of};
 
 /// What the subscriptions of a shard may see of it. A macro, since they themselves are borrowed at the same time.
 macro_rules! sight {
@@ -40,7 +40,7 @@ impl Shard {
         };
         let reply = accepted.reply().contact(ContactPolicy::Dialog);
         match self.endpoint.accept_subscription(now, server, reply) {
-            Ok(dialog) => self.subscriptions.opened(now, accepted, dialog),
+            Ok(dialog) => self.subscriptions.opened(now, self.clock.at(now), accepted, dialog),
             Err(_) => self.respond(now, server, Reply::new(500)),
         }
     }
@@ -68,9 +68,10 @@ impl Shard {
         }
         while let Some(news) = self.registrar.poll_news() {
             match news {
-                News::Arrived { tenant, extension, flow } => {
+                News::Arrived { tenant, extension, flow, contact } => {
                     self.subscriptions.registrations_changed(now, tenant, &extension);
                     self.subscriptions.registered(tenant, &extension, flow);
+                    self.reached(now, tenant, &extension, flow, &contact);
                 }
                 News::Left { tenant, extension } => self.subscriptions.registrations_changed(now, tenant, &extension),
             }
@@ -79,6 +80,11 @@ impl Shard {
             match self.subscriptions.poll_order() {
                 None => break,
                 Some(Order::Forget(dialog)) => self.endpoint.forget(dialog),
+                Some(Order::Keep(key, dialog)) => {
+                    if let Some(state) = self.endpoint.export_dialog(dialog) {
+                        self.subscriptions.keep(&self.clock, key, state);
+                    }
+                }
                 Some(Order::Light(lamp)) => self.light(now, &lamp),
                 Some(Order::Notify(key, telling)) => {
                     let sight = sight!(self);
@@ -89,6 +95,54 @@ impl Shard {
             }
         }
         self.subscriptions.end_turn(now);
+    }
+
+    /// A phone has registered over this flow: what it has subscribed to goes on there. It is the one that subscribed when it has the
+    /// same Contact and is not registered where the subscription was: a browser whose connection broke, a phone whose NAT box
+    /// has given it another port.
+    fn reached(&mut self, now: Instant, tenant: TenantId, extension: &str, flow: Flow, contact: &str) {
+        let Some(id) = sight!(self).extension(tenant, extension).map(|extension| extension.id) else { return };
+        let Ok(contact) = contact.parse::<Uri>() else { return };
+        for (key, dialog) in self.subscriptions.dialogs_of(tenant, id) {
+            let Some(known) = self.endpoint.dialog(dialog) else { continue };
+            let target = known.target();
+            let same = (target.user_raw(), target.host_raw()) == (contact.user_raw(), contact.host_raw());
+            let is_elsewhere = || {
+                let mut bindings = self.registrar.bindings(now, tenant, extension);
+                bindings.any(|binding| binding.flow() == known.flow())
+            };
+            if *known.flow() != flow {
+                if !same || is_elsewhere() {
+                    continue;
+                }
+                self.endpoint.move_dialog(dialog, flow);
+            }
+            self.subscriptions.reached(now, key);
+        }
+    }
+
+    /// Takes over subscriptions of an earlier life. Those that have expired, whose extension is gone, or whose dialog cannot be
+    /// read are ended instead; their phones subscribe anew when they refresh.
+    pub(super) fn restore_subscriptions(&mut self, now: Instant, subscriptions: Vec<Subscription>) {
+        let mut nth = 0;
+        for durable in subscriptions {
+            let expires_at = self.clock.instant(durable.expires_at);
+            let sight = sight!(self);
+            let owner = sight.extension(durable.tenant_id, &durable.extension);
+            let holds = expires_at > now
+                && owner.is_some_and(|owner| owner.id == durable.extension_id)
+                && sight.extension(durable.tenant_id, &durable.resource).is_some();
+            let dialog = holds.then(|| self.endpoint.restore_dialog(&dialog_of(&durable)).ok()).flatten();
+            let Some(dialog) = dialog else {
+                self.subscriptions.lost(&durable);
+                continue;
+            };
+            if !self.subscriptions.restore(now, durable.clone(), dialog, expires_at, nth) {
+                self.endpoint.forget(dialog);
+                self.subscriptions.lost(&durable);
+            }
+            nth += 1;
+        }
     }
 
     /// Tells phones about a mailbox that have not asked. What they answer is nobody's business.

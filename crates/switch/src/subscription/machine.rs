@@ -11,6 +11,9 @@
 //!                                                   └─┘
 //! ```
 //!
+//! A phone whose connection is gone is waited for (`Waiting`): a browser loses its own with every network change and with a restart
+//! of the switch, comes back by itself, and is then told how things stand.
+//!
 //! One NOTIFY is under way at a time. What changes meanwhile gathers, so a slow phone costs one NOTIFY per round trip however
 //! much happens. Whoever does not answer, or answers that it knows no such subscription, has none any more (§4.2.2, RFC 5057 §5).
 
@@ -27,6 +30,8 @@ pub(super) enum State {
     Gathering { life: Life, send_at: Instant },
     /// A NOTIFY is under way.
     Notifying { life: Life, next: Next },
+    /// The phone cannot be reached; it is told when it comes back.
+    Waiting(Life),
     /// The last NOTIFY is under way.
     Ending,
     /// Nothing is left to do.
@@ -49,7 +54,7 @@ pub(super) enum Next {
     Rest,
     /// Something has changed since.
     Change,
-    /// The phone has refreshed and is owed a NOTIFY.
+    /// The phone has refreshed, or has come back, and is owed a NOTIFY.
     Refresh,
     /// The subscription has ended.
     End(Reason),
@@ -84,6 +89,8 @@ pub(super) enum Input {
     Changed { send_at: Instant },
     /// The phone has subscribed again.
     Refreshed { expires_at: Instant },
+    /// The phone has come back over another connection.
+    Reached,
     /// It shall end.
     Ended(Reason),
     /// The NOTIFY under way has come to something.
@@ -99,6 +106,8 @@ pub(super) enum Answer {
     Delivered,
     /// The phone did not take it, and may the next one; after this time when it says so.
     Refused { retry_after: Option<Duration> },
+    /// There is no way to the phone at present.
+    Unreachable,
     /// The phone is not there, or knows no such subscription.
     Gone,
 }
@@ -129,6 +138,11 @@ impl State {
         (Self::Notifying { life: Life { expires_at, refusals: 0 }, next: Next::Rest }, Act::Notify)
     }
 
+    /// A subscription of an earlier life. Its phone is told a little later, since there may be many.
+    pub(super) fn resume(expires_at: Instant, send_at: Instant) -> Self {
+        Self::Gathering { life: Life { expires_at, refusals: 0 }, send_at }
+    }
+
     /// A subscription of no duration, which only fetches the state (§4.4.3).
     pub(super) fn fetch() -> (Self, Act) {
         (Self::Ending, Act::NotifyLast(Reason::Timeout))
@@ -144,7 +158,7 @@ impl State {
     /// When it wants to be woken.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match self {
-            Self::Quiet(life) => Some(life.expires_at),
+            Self::Quiet(life) | Self::Waiting(life) => Some(life.expires_at),
             Self::Gathering { life, send_at } => Some(life.expires_at.min(*send_at)),
             Self::Notifying { next: Next::End(_), .. } => None,
             Self::Notifying { life, .. } => Some(life.expires_at),
@@ -155,7 +169,9 @@ impl State {
     /// When it ends unless refreshed; `None` when it has ended.
     pub(super) fn expires_at(&self) -> Option<Instant> {
         match self {
-            Self::Quiet(life) | Self::Gathering { life, .. } | Self::Notifying { life, .. } => Some(life.expires_at),
+            Self::Quiet(life) | Self::Gathering { life, .. } | Self::Notifying { life, .. } | Self::Waiting(life) => {
+                Some(life.expires_at)
+            }
             Self::Ending | Self::Over => None,
         }
     }
@@ -163,7 +179,7 @@ impl State {
     /// Whether the phone may still refresh it.
     pub(super) fn is_active(&self) -> bool {
         match self {
-            Self::Quiet(_) | Self::Gathering { .. } => true,
+            Self::Quiet(_) | Self::Gathering { .. } | Self::Waiting(_) => true,
             Self::Notifying { next, .. } => !matches!(next, Next::End(_)),
             Self::Ending | Self::Over => false,
         }
@@ -173,10 +189,13 @@ impl State {
         match (self, input) {
             (Self::Quiet(life), Input::Changed { send_at }) => (Self::Gathering { life, send_at }, None),
             (state @ Self::Gathering { .. }, Input::Changed { .. }) => (state, None),
-            (Self::Quiet(life) | Self::Gathering { life, .. }, Input::Refreshed { expires_at }) => {
-                (Self::Notifying { life: Life { expires_at, ..life }, next: Next::Rest }, Some(Act::Notify))
-            }
-            (Self::Quiet(_) | Self::Gathering { .. }, Input::Ended(reason)) => {
+            (
+                Self::Quiet(life) | Self::Gathering { life, .. } | Self::Waiting(life),
+                Input::Refreshed { expires_at },
+            ) => (Self::Notifying { life: Life { expires_at, ..life }, next: Next::Rest }, Some(Act::Notify)),
+            (Self::Waiting(life), Input::Reached) => (Self::Notifying { life, next: Next::Rest }, Some(Act::Notify)),
+            (Self::Waiting(life), Input::Deadline) if life.expires_at <= now => (Self::Over, None),
+            (Self::Quiet(_) | Self::Gathering { .. } | Self::Waiting(_), Input::Ended(reason)) => {
                 (Self::Ending, Some(Act::NotifyLast(reason)))
             }
             (Self::Quiet(life) | Self::Gathering { life, .. }, Input::Deadline) if life.expires_at <= now => {
@@ -185,13 +204,18 @@ impl State {
             (Self::Gathering { life, send_at }, Input::Deadline) if send_at <= now => {
                 (Self::Notifying { life, next: Next::Rest }, Some(Act::Notify))
             }
-            (state @ (Self::Quiet(_) | Self::Gathering { .. }), Input::Deadline | Input::Answered(_)) => (state, None),
+            (
+                state @ (Self::Quiet(_) | Self::Gathering { .. }),
+                Input::Deadline | Input::Answered(_) | Input::Reached,
+            )
+            | (state @ Self::Waiting(_), Input::Deadline | Input::Answered(_) | Input::Changed { .. }) => (state, None),
             (Self::Notifying { life, next }, input) => notifying(now, life, next, input),
             (Self::Ending, Input::Answered(_)) => (Self::Over, None),
             (
                 state @ (Self::Ending | Self::Over),
                 Input::Changed { .. }
                 | Input::Refreshed { .. }
+                | Input::Reached
                 | Input::Ended(_)
                 | Input::Deadline
                 | Input::Answered(_),
@@ -204,7 +228,12 @@ impl State {
 fn notifying(now: Instant, life: Life, next: Next, input: Input) -> (State, Option<Act>) {
     let waits = |next| (State::Notifying { life, next }, None);
     match (input, next) {
-        (Input::Answered(Answer::Gone), _) => (State::Over, None),
+        (Input::Answered(Answer::Gone), _) | (Input::Answered(Answer::Unreachable), Next::End(_)) => {
+            (State::Over, None)
+        }
+        // It has come back while the NOTIFY was on its way over the old connection.
+        (Input::Answered(Answer::Unreachable), Next::Refresh) => answered(now, life, next, limits::GATHER),
+        (Input::Answered(Answer::Unreachable), Next::Rest | Next::Change) => (State::Waiting(life), None),
         (Input::Answered(Answer::Delivered), next) => answered(now, Life { refusals: 0, ..life }, next, limits::GATHER),
         (Input::Answered(Answer::Refused { retry_after }), next) => {
             let refusals = life.refusals + 1;
@@ -222,6 +251,8 @@ fn notifying(now: Instant, life: Life, next: Next, input: Input) -> (State, Opti
         (Input::Refreshed { expires_at }, _) => {
             (State::Notifying { life: Life { expires_at, ..life }, next: Next::Refresh }, None)
         }
+        (Input::Reached, Next::End(_)) => waits(next),
+        (Input::Reached, Next::Rest | Next::Change | Next::Refresh) => waits(Next::Refresh),
         (Input::Ended(reason), _) => waits(Next::End(reason)),
         (Input::Deadline, Next::Rest | Next::Change | Next::Refresh) if life.expires_at <= now => {
             waits(Next::End(Reason::Timeout))
@@ -312,6 +343,30 @@ mod tests {
         let (mut state, act) = State::fetch();
         assert_eq!(act, Act::NotifyLast(Reason::Timeout));
         assert_eq!(state.handle(now, Input::Answered(Answer::Gone)), None);
+        assert_eq!(state, State::Over);
+    }
+
+    #[test]
+    fn a_phone_that_cannot_be_reached_is_waited_for() {
+        let now = start();
+        let unreachable = Input::Answered(Answer::Unreachable);
+        let (mut state, _) = State::begin(now + HOUR);
+        assert_eq!(state.handle(now, unreachable), None);
+        assert_eq!((state.is_active(), state.poll_timeout()), (true, Some(now + HOUR)));
+        assert_eq!(state.handle(now, Input::Changed { send_at: now }), None);
+        assert_eq!(state.handle(now, Input::Reached), Some(Act::Notify));
+        assert_eq!(state.handle(now, Input::Reached), None, "one is under way, over the connection that is no more");
+        assert_eq!(state.handle(now, unreachable), Some(Act::Notify));
+        assert_eq!(state.handle(now, DELIVERED), None);
+        assert_eq!((state, state.handle(now, Input::Reached)), (quiet(now), None));
+
+        let (mut state, _) = State::begin(now + HOUR);
+        state.handle(now, unreachable);
+        assert_eq!(state.handle(now + HOUR, Input::Deadline), None);
+        assert_eq!(state, State::Over);
+        let (mut state, _) = State::begin(now + HOUR);
+        state.handle(now, Input::Ended(Reason::NoResource));
+        state.handle(now, unreachable);
         assert_eq!(state, State::Over);
     }
 

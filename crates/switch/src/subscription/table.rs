@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
 
-use domain::{ExtensionId, TenantId};
+use domain::{ExtensionId, SubscriptionId, TenantId};
 use sip::package::{Dialog, RegContact};
 use sip::{ClientId, DialogId};
 
@@ -17,6 +17,7 @@ pub(crate) struct Key(u64);
 /// One subscription.
 #[derive(Debug)]
 pub(super) struct Subscription {
+    pub(super) id: SubscriptionId,
     pub(super) topic: Topic,
     pub(super) subscriber: Subscriber,
     pub(super) dialog: DialogId,
@@ -24,6 +25,7 @@ pub(super) struct Subscription {
     /// Number of the next document.
     pub(super) version: u32,
     pub(super) told: Told,
+    pub(super) kept: Kept,
     in_flight: Option<ClientId>,
     deadline: Option<Instant>,
 }
@@ -60,9 +62,25 @@ pub(super) enum Told {
     Disturbable(bool),
 }
 
+/// How the durable copy stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// There is none.
+    No,
+    /// There is one, good for so many more NOTIFYs: its numbers are that much ahead.
+    For(u32),
+}
+
 impl Subscription {
-    pub(super) fn new(topic: Topic, subscriber: Subscriber, dialog: DialogId, state: State) -> Self {
-        Self { topic, subscriber, dialog, state, version: 0, told: Told::Nothing, in_flight: None, deadline: None }
+    pub(super) fn new(
+        id: SubscriptionId,
+        topic: Topic,
+        subscriber: Subscriber,
+        dialog: DialogId,
+        state: State,
+    ) -> Self {
+        let (told, kept) = (Told::Nothing, Kept::No);
+        Self { id, topic, subscriber, dialog, state, version: 0, told, kept, in_flight: None, deadline: None }
     }
 }
 
@@ -83,8 +101,8 @@ struct Tenant {
     keys: BTreeSet<Key>,
     /// By what they are about.
     topics: HashMap<String, BTreeSet<(Package, Key)>>,
-    /// How many the phones of an extension have.
-    subscribers: HashMap<ExtensionId, usize>,
+    /// By whose phones have subscribed.
+    subscribers: HashMap<ExtensionId, BTreeSet<Key>>,
 }
 
 impl Table {
@@ -95,7 +113,7 @@ impl Table {
         let tenant = self.tenants.entry(topic.tenant).or_default();
         tenant.keys.insert(key);
         tenant.topics.entry(topic.resource.clone()).or_default().insert((topic.package, key));
-        *tenant.subscribers.entry(subscription.subscriber.extension_id).or_default() += 1;
+        tenant.subscribers.entry(subscription.subscriber.extension_id).or_default().insert(key);
         self.dialogs.insert(subscription.dialog, key);
         self.entries.insert(key, Box::new(subscription));
         self.schedule(key);
@@ -121,9 +139,9 @@ impl Table {
                 }
             }
             let extension = subscription.subscriber.extension_id;
-            if let Some(count) = tenant.subscribers.get_mut(&extension) {
-                *count -= 1;
-                if *count == 0 {
+            if let Some(keys) = tenant.subscribers.get_mut(&extension) {
+                keys.remove(&key);
+                if keys.is_empty() {
                     tenant.subscribers.remove(&extension);
                 }
             }
@@ -197,7 +215,13 @@ impl Table {
     pub(super) fn counts(&self, tenant: TenantId, extension: ExtensionId) -> (usize, usize) {
         self.tenants
             .get(&tenant)
-            .map_or((0, 0), |tenant| (tenant.keys.len(), tenant.subscribers.get(&extension).copied().unwrap_or(0)))
+            .map_or((0, 0), |tenant| (tenant.keys.len(), tenant.subscribers.get(&extension).map_or(0, BTreeSet::len)))
+    }
+
+    /// The subscriptions of the phones of one extension, the oldest first.
+    pub(super) fn of_subscriber(&self, tenant: TenantId, extension: ExtensionId) -> Vec<Key> {
+        let keys = self.tenants.get(&tenant).and_then(|tenant| tenant.subscribers.get(&extension));
+        keys.map(|keys| keys.iter().copied().collect()).unwrap_or_default()
     }
 
     pub(super) fn len(&self) -> usize {

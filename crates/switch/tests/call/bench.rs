@@ -103,7 +103,7 @@ impl Bench {
                 Output::Media(command) => self.work(command),
                 Output::Journal(entry) => self.journal.push(entry),
                 Output::Leg { tenant, call, sip_call_id } => self.told.push((tenant, call, sip_call_id)),
-                Output::Registration(_) | Output::Guard(_) => {}
+                Output::Registration(_) | Output::Subscription(_) | Output::Guard(_) => {}
                 Output::Message(_) | Output::FetchMessages { .. } | Output::MessageDelivered { .. } => {}
             }
         }
