@@ -13,6 +13,8 @@ mod wire;
 mod baresip;
 #[path = "e2e/browser.rs"]
 mod browser;
+#[path = "e2e/blf.rs"]
+mod blf;
 #[path = "e2e/calls.rs"]
 mod calls;
 #[path = "e2e/command_line.rs"]
