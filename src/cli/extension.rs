@@ -29,12 +29,13 @@ pub(super) async fn run(store: &Store, command: ExtensionCommand, json: bool) ->
         ExtensionCommand::List { tenant } => {
             let tenant = tenant_named(store, &tenant).await?;
             let extensions = store.tenant(tenant.id).extensions().await?;
-            output::list(json, &extensions, &["number", "name", "context", "enabled"], |extension| {
+            output::list(json, &extensions, &["number", "name", "context", "enabled", "calls"], |extension| {
                 vec![
                     extension.number.clone(),
                     extension.display_name.clone().unwrap_or_default(),
                     extension.context.clone(),
                     if extension.enabled { "yes" } else { "no" }.to_owned(),
+                    in_short(extension),
                 ]
             })
         }
@@ -106,6 +107,25 @@ fn changes(change: ExtensionChange) -> ExtensionChanges {
         max_calls: value(change.max_calls),
         no_answer_timeout_s: value(change.no_answer_timeout),
     }
+}
+
+/// What an extension does with its calls, as far as it is unusual.
+fn in_short(extension: &Extension) -> String {
+    let forwards = &extension.forwards;
+    let forwards = [
+        ("always", &forwards.always),
+        ("busy", &forwards.busy),
+        ("no answer", &forwards.no_answer),
+        ("not registered", &forwards.not_registered),
+    ];
+    let forwards = forwards.iter().filter_map(|(when, to)| Some(format!("{when}: {}", to.as_deref()?)));
+    extension
+        .do_not_disturb
+        .then(|| "do not disturb".to_owned())
+        .into_iter()
+        .chain(forwards)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn show(tenant: &Tenant, extension: &Extension, json: bool) -> Result<()> {

@@ -80,6 +80,9 @@ pub const MAX_REDIRECTIONS: usize = 8;
 /// Messages between extensions that may be on their way at once; further ones are refused with 503.
 pub const MAX_MESSAGES_UNDER_WAY: usize = 10_000;
 
+/// The same for one tenant.
+pub const MAX_MESSAGES_PER_TENANT: usize = 1_000;
+
 /// Mailboxes that are emptied at once; further ones wait for their turn.
 pub const MAX_DELIVERIES: usize = 100;
 

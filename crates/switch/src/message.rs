@@ -147,12 +147,14 @@ enum Due {
     Storing(MessageId),
 }
 
-/// All messages of a shard. The hash map is for look-up alone.
+/// All messages of a shard. The hash maps are for look-up alone.
 #[derive(Default)]
 pub(crate) struct Messages {
     sendings: BTreeMap<SendingId, Sending>,
     clients: HashMap<ClientId, SendingId>,
     storing: BTreeMap<MessageId, Storing>,
+    /// How many of both each tenant has.
+    under_way: HashMap<TenantId, usize>,
     mailboxes: Mailboxes,
     deadlines: BTreeSet<(Instant, Due)>,
     effects: VecDeque<Effect>,
@@ -180,7 +182,8 @@ impl Messages {
 
     /// What the request says, or why it is not taken.
     fn read(&self, cx: &Around<'_>, request: &Request, identity: &Identity) -> Result<Message, Reply> {
-        if self.sendings.len() + self.storing.len() >= limits::MAX_MESSAGES_UNDER_WAY {
+        let own = self.under_way.get(&identity.tenant).copied().unwrap_or(0);
+        if self.len() >= limits::MAX_MESSAGES_UNDER_WAY || own >= limits::MAX_MESSAGES_PER_TENANT {
             return Err(unavailable());
         }
         let (content_type, waits) = content_type(request)?;
@@ -231,6 +234,7 @@ impl Messages {
         self.next += 1;
         let id = SendingId(self.next);
         self.deadlines.extend(state.deadline().map(|at| (at, Due::Sending(id))));
+        self.begins(message.mailbox.tenant);
         self.sendings.insert(id, Sending { message, state, open: phones.len(), refused: None });
         for outgoing in phones {
             self.effects.push_back(Effect::Send { sending: id, outgoing: Box::new(outgoing) });
@@ -315,6 +319,7 @@ impl Messages {
     /// Forgets a sending; answers that are still to come find nobody.
     fn finish(&mut self, id: SendingId) -> Option<Sending> {
         let sending = self.sendings.remove(&id)?;
+        self.ends(sending.message.mailbox.tenant);
         if let Some(at) = sending.state.deadline() {
             self.deadlines.remove(&(at, Due::Sending(id)));
         }
@@ -346,6 +351,7 @@ impl Messages {
         let Message { mailbox, to, sent_at, .. } = message.clone();
         let give_up_at = cx.now + limits::MESSAGE_STORE;
         self.deadlines.insert((give_up_at, Due::Storing(id)));
+        self.begins(mailbox.tenant);
         self.storing.insert(id, Storing { server, mailbox, to, sent_at, give_up_at });
         Some(id)
     }
@@ -354,6 +360,7 @@ impl Messages {
     pub(crate) fn kept(&mut self, cx: &mut Around<'_>, id: MessageId, kept: Kept) {
         let Some(storing) = self.storing.remove(&id) else { return };
         self.deadlines.remove(&(storing.give_up_at, Due::Storing(id)));
+        self.ends(storing.mailbox.tenant);
         let reply = match kept {
             Kept::Stored => Reply::new(202),
             Kept::Full => Reply::new(480),
@@ -448,7 +455,7 @@ impl Messages {
 
     /// No phone has answered in time. The sender is not kept waiting, and a phone that answers later has the message.
     fn too_late(&mut self, cx: &mut Around<'_>, id: SendingId) {
-        let Some(mut sending) = self.sendings.remove(&id) else { return };
+        let Some(mut sending) = self.finish(id) else { return };
         let mailbox = sending.message.mailbox;
         match sending.state {
             State::Direct { server, .. } if sending.refused.is_some() || sending.message.expires_at.is_none() => {
@@ -458,14 +465,33 @@ impl Messages {
             State::Direct { server, .. } => {
                 let Some(kept) = self.store(cx, server, &sending.message) else { return };
                 sending.state = State::Late { id: kept };
-                self.sendings.insert(id, sending);
+                self.wait_on(id, sending);
             }
             State::Kept { id: kept, .. } => {
                 sending.state = State::Late { id: kept };
-                self.sendings.insert(id, sending);
+                self.wait_on(id, sending);
                 self.next_of(cx, mailbox, Outcome::Silent);
             }
             State::Late { .. } => {}
+        }
+    }
+
+    /// Nobody waits for it any more, but a phone may still answer.
+    fn wait_on(&mut self, id: SendingId, sending: Sending) {
+        self.begins(sending.message.mailbox.tenant);
+        self.sendings.insert(id, sending);
+    }
+
+    fn begins(&mut self, tenant: TenantId) {
+        *self.under_way.entry(tenant).or_default() += 1;
+    }
+
+    fn ends(&mut self, tenant: TenantId) {
+        if let Some(count) = self.under_way.get_mut(&tenant) {
+            *count -= 1;
+            if *count == 0 {
+                self.under_way.remove(&tenant);
+            }
         }
     }
 

@@ -259,3 +259,32 @@ fn forwards_in_foul_weather() {
         world.finish();
     }
 }
+
+#[test]
+fn whoever_was_heard_early_is_not_heard_after_the_forward() {
+    let mut world = office(314, |extension| {
+        extension.no_answer_timeout_s = Some(4);
+        extension.forwards.no_answer = Some("1003".to_owned());
+    });
+    world.phone("1002").rings_on().speaks_early();
+    world.phone("1001").dials("1002");
+    world.seconds(3);
+    assert_eq!(world.hearing("1001"), ["1002"], "early media");
+    world.seconds(4);
+    talks_to(world, "1003");
+}
+
+#[test]
+fn a_transfer_follows_the_forward_of_its_target() {
+    let mut world = office(315, |extension| extension.forwards.always = Some("1004".to_owned()));
+    world.phone("1001").dials("1003");
+    world.seconds(2);
+    assert_eq!(world.stage("1003"), Stage::Talking);
+    world.phone("1003").transfers_to("1002");
+    world.seconds(3);
+    assert_eq!((world.hearing("1001"), world.hearing("1004")), (vec!["1004".to_owned()], vec!["1001".to_owned()]));
+    assert_eq!(forwards(&world), ["1002 to 1004 (always)"]);
+    assert!(world.look("1002").talks.is_empty());
+    world.phone("1001").hangs_up();
+    world.finish();
+}

@@ -271,3 +271,26 @@ fn in_foul_weather_nothing_that_was_promised_is_lost() {
         world.finish();
     }
 }
+
+#[test]
+fn a_tenant_that_writes_too_much_does_not_silence_another() {
+    let mut world = World::office(413, Weather::CALM, TRIO);
+    world.add_tenant(TenantBuilder::new("beta").with_extensions(&["2001", "2002"]));
+    for number in ["2001", "2002"] {
+        world.plug_in("beta", number, number, |setup| setup);
+    }
+    world.register_all();
+    world.phone("1002").takes_letters(Letters::Ignores);
+    world.phone("1001").phone(|phone, now| {
+        for index in 0..1_200 {
+            phone.write(now, "1002", "text/plain", &format!("{index}"));
+        }
+    });
+    world.run_for(std::time::Duration::from_millis(500));
+    world.phone("2001").writes("2002", "quiet here");
+    world.run_for(std::time::Duration::from_millis(500));
+    assert_eq!((got(&world, "2002"), statuses(&world, "2001")), (vec!["quiet here".into()], vec![200]));
+    let refused = statuses(&world, "1001");
+    assert_eq!((refused.len(), refused.iter().all(|code| *code == 503)), (200, true), "{refused:?}");
+    world.finish();
+}
