@@ -60,7 +60,7 @@ pub fn run(settings: Settings, json: bool) -> Result<()> {
     }
     let _lock = DirectoryLock::acquire(data_dir, "yakyak", &format!("YakYak, process {}", std::process::id()))
         .map_err(|error| Refusal::new(error.to_string()))?;
-    let sockets = sockets::bind(&settings)?;
+    let sockets = sockets::open(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .on_thread_start(step_back)
@@ -101,7 +101,7 @@ struct House {
 }
 
 impl House {
-    fn open(settings: &Settings, session: &Session, sockets: sip_net::Sockets, runtime: &Runtime) -> Result<Self> {
+    fn open(settings: &Settings, session: &Session, sockets: sockets::Bound, runtime: &Runtime) -> Result<Self> {
         let store = session.store().clone();
         let data_dir = &settings.server.data_dir;
         let demo = runtime.block_on(store.seed_demo())?;
@@ -128,11 +128,10 @@ impl House {
         let messages = Arc::new(messages);
         let worker = Arc::new(start_worker(settings, mailbox.clone())?);
         load(&store, &mailbox, &mut gatehouse, runtime)?;
-        let certificate = sockets::certificate(settings, &sockets.addresses())?;
-        if let Some(certificate) = &certificate {
+        if let Some(certificate) = &sockets.certificate {
             tokio::spawn(sockets::follow_certificate(Arc::clone(certificate)));
         }
-        let transport = sockets::start(settings, sockets, certificate, mailbox.clone(), recorder.clone())?;
+        let transport = sockets::start(settings, sockets, mailbox.clone(), recorder.clone())?;
         let doors = Doors {
             transport: transport.clone(),
             worker: Arc::clone(&worker),

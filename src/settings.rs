@@ -57,6 +57,8 @@ pub struct Sip {
     /// Listening addresses for UDP.
     #[serde(deserialize_with = "addresses")]
     pub udp: Vec<SocketAddr>,
+    /// Sockets for each UDP address.
+    pub udp_sockets: usize,
     /// Listening addresses for TCP.
     #[serde(deserialize_with = "addresses")]
     pub tcp: Vec<SocketAddr>,
@@ -269,6 +271,9 @@ impl Settings {
             ));
         }
         let sip = &self.sip;
+        if !(1..=16).contains(&sip.udp_sockets) {
+            return Err(Refusal::new("[sip] udp_sockets: name 1 to 16 sockets for each UDP address"));
+        }
         if sip.max_connections == 0 || sip.max_connections_per_address == 0 || sip.connection_idle_s == 0 {
             return Err(Refusal::new(
                 "[sip] max_connections, max_connections_per_address and connection_idle_s must be at least 1; an empty list of \
@@ -524,6 +529,7 @@ mod tests {
             ("[sip]\nudp = []", "[sip] udp is empty"),
             ("[sip]\nwss = [\"8089\"]", "sip.wss"),
             ("[sip]\nmax_connections = 0", "max_connections"),
+            ("[sip]\nudp_sockets = 0", "udp_sockets"),
             ("[tls]\ncertificate = \"/etc/yakyak.pem\"", "private_key"),
             ("[rtp]\nport_range_start = \"many\"", "rtp.port_range_start"),
             ("[rtp]\nport_range_start = 70000", "rtp.port_range_start"),

@@ -17,11 +17,24 @@ use crate::welcome;
 /// How often the files of the certificate are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 
-/// Binds every address that the settings name.
+/// Everything that can be refused, before anything runs.
+pub struct Bound {
+    sockets: Sockets,
+    /// What TLS and WSS show.
+    pub certificate: Option<Arc<Certificate>>,
+}
+
+/// Binds every address that the settings name, and reads or makes the certificate.
 ///
 /// # Errors
-/// An address cannot be had: one line with the key.
-pub fn bind(settings: &Settings) -> Result<Sockets, Refusal> {
+/// An address or the certificate cannot be had: one line with the key.
+pub fn open(settings: &Settings) -> Result<Bound, Refusal> {
+    let sockets = bind(settings)?;
+    let certificate = certificate(settings, &sockets.addresses())?;
+    Ok(Bound { sockets, certificate })
+}
+
+fn bind(settings: &Settings) -> Result<Sockets, Refusal> {
     let has_v6 = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
     let sip = &settings.sip;
     let addresses = Addresses {
@@ -31,7 +44,7 @@ pub fn bind(settings: &Settings) -> Result<Sockets, Refusal> {
         ws: served(&sip.ws, has_v6),
         wss: served(&sip.wss, has_v6),
     };
-    Sockets::bind(&addresses).map_err(|error| {
+    Sockets::bind_several(&addresses, sip.udp_sockets).map_err(|error| {
         let key = error.transport.as_str().to_ascii_lowercase();
         Refusal::new(format!(
             "[sip] {key}: {error}; stop what uses it, or listen elsewhere with YAKYAK_SIP__{}",
@@ -47,10 +60,7 @@ fn served(addresses: &[SocketAddr], has_v6: bool) -> Vec<SocketAddr> {
 }
 
 /// The certificate for TLS and WSS; `None` when neither is served.
-///
-/// # Errors
-/// It cannot be read or made: one line with the key.
-pub fn certificate(settings: &Settings, listening: &Addresses) -> Result<Option<Arc<Certificate>>, Refusal> {
+fn certificate(settings: &Settings, listening: &Addresses) -> Result<Option<Arc<Certificate>>, Refusal> {
     if listening.tls.is_empty() && listening.wss.is_empty() {
         return Ok(None);
     }
@@ -113,13 +123,8 @@ pub async fn follow_certificate(certificate: Arc<Certificate>) {
 ///
 /// # Errors
 /// The system gives no thread.
-pub fn start(
-    settings: &Settings,
-    sockets: Sockets,
-    certificate: Option<Arc<Certificate>>,
-    mailbox: Mailbox,
-    recorder: Recorder,
-) -> Result<Transports> {
+pub fn start(settings: &Settings, bound: Bound, mailbox: Mailbox, recorder: Recorder) -> Result<Transports> {
+    let Bound { sockets, certificate } = bound;
     let sip = &settings.sip;
     let config = StreamConfig {
         max_connections: sip.max_connections,

@@ -52,6 +52,31 @@ fn a_port_in_use_is_named() {
 }
 
 #[test]
+fn mistakes_of_the_transports_are_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let directory = tempfile::tempdir().unwrap();
+    let serve = |key: &str, value: &str| {
+        let mut command = Command::new(program());
+        clean(&mut command).args(["serve", "--data-dir"]).arg(directory.path());
+        for transport in ["UDP", "TCP", "TLS", "WS", "WSS"] {
+            command.env(format!("YAKYAK_SIP__{transport}"), "127.0.0.1:0");
+        }
+        command.env("YAKYAK_TLS__CERTIFICATE", "").env(key, value).output().unwrap()
+    };
+    for transport in ["tcp", "tls", "ws", "wss"] {
+        let key = format!("YAKYAK_SIP__{}", transport.to_ascii_uppercase());
+        refused(&serve(&key, &address), &[&format!("[sip] {transport}"), &address, &key]);
+    }
+    refused(&serve("YAKYAK_SIP__WSS", "8089"), &["sip.wss", "8089", "address with a port"]);
+    std::fs::create_dir_all(directory.path().join("tls")).unwrap();
+    std::fs::write(directory.path().join("tls/certificate.pem"), "rubbish").unwrap();
+    std::fs::write(directory.path().join("tls/private-key.pem"), "rubbish").unwrap();
+    refused(&serve("YAKYAK_SERVER__LOG", "warn"), &["[tls] certificate", "certificate.pem", "remove"]);
+    refused(&serve("YAKYAK_TLS__PRIVATE_KEY", "/nowhere.pem"), &["[tls]", "private_key", "certificate"]);
+}
+
+#[test]
 fn live_questions_need_a_server_and_say_so() {
     let directory = tempfile::tempdir().unwrap();
     for arguments in [["call", "list"], ["registration", "list"]] {

@@ -136,3 +136,98 @@ fn request_without_length(wire: &Wire) -> String {
         wire.server, wire.local
     )
 }
+
+/// The certificate that a TLS client sees.
+fn shown(server: &Server) -> Vec<u8> {
+    Wire::to(server, Transport::Tls, false).certificate()
+}
+
+#[test]
+fn the_certificate_is_made_once_kept_and_exchanged_while_calls_go_on() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let mut server = Server::start();
+    let directory = server.data_dir().join("tls");
+    let mode = std::fs::metadata(directory.join("private-key.pem")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let first = shown(&server);
+    assert!(server.stop().success());
+    server.restart();
+    assert_eq!(shown(&server), first, "phones that were told to accept it need not be told again");
+
+    // Another certificate takes its place, as a renewal does.
+    let mut phone = Phone::new(&server, Transport::Tls, false, "1001");
+    assert_eq!(status(&phone.register()), 200);
+    let other = Server::start();
+    let theirs = other.data_dir().join("tls");
+    for file in ["private-key.pem", "certificate.pem"] {
+        std::fs::copy(theirs.join(file), directory.join("fresh")).unwrap();
+        std::fs::rename(directory.join("fresh"), directory.join(file)).unwrap();
+    }
+    let until = std::time::Instant::now() + crate::server::PATIENCE;
+    while shown(&server) == first {
+        assert!(std::time::Instant::now() < until, "the new certificate is never shown");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(shown(&server), shown(&other));
+    assert_eq!(status(&phone.register()), 200, "whoever is connected stays so");
+
+    // Rubbish changes nothing.
+    std::fs::write(directory.join("certificate.pem"), "rubbish").unwrap();
+    let log = || std::fs::read_to_string(server.data_dir().join("server.log")).unwrap();
+    while !log().contains("the old certificate stays") {
+        assert!(std::time::Instant::now() < until, "{}", log());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(shown(&server), shown(&other));
+}
+
+#[test]
+fn without_descriptors_new_connections_wait_and_calls_go_on() {
+    let server = Server::start();
+    let mut caller = Phone::new(&server, Transport::Tcp, false, "1001");
+    let mut callee = Phone::new(&server, Transport::Udp, false, "1002");
+    assert_eq!((status(&caller.register()), status(&callee.register())), (200, 200));
+    // As many as it has now, and those that a call needs for its media.
+    let pid = rustix::process::Pid::from_raw(i32::try_from(server.pid()).unwrap());
+    let open = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count() as u64;
+    let limits = rustix::process::Rlimit { current: Some(open + 40), maximum: Some(open + 40) };
+    rustix::process::prlimit(pid, rustix::process::Resource::Nofile, limits).unwrap();
+    let address = server.address(Transport::Tcp, false);
+    let crowd: Vec<_> = (0..200).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+    let log = || std::fs::read_to_string(server.data_dir().join("server.log")).unwrap();
+    let until = std::time::Instant::now() + crate::server::PATIENCE;
+    while !log().contains("cannot accept connections at the moment") {
+        assert!(std::time::Instant::now() < until, "the limit was never met");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // Whoever is there is served all the same.
+    assert_eq!(status(&caller.register()), 200);
+    assert_eq!(status(&callee.register()), 200);
+    drop(crowd);
+    call(&mut caller, &mut callee);
+    let mut late = Phone::new(&server, Transport::Wss, false, "1001");
+    assert_eq!(status(&late.register()), 200, "room again, and everybody is let in");
+}
+
+#[test]
+fn a_phone_that_comes_back_over_another_connection_keeps_its_number() {
+    let server = Server::start();
+    let mut phone = Phone::new(&server, Transport::Wss, false, "1001");
+    phone.contact_params = ";+sip.instance=\"<urn:uuid:00000000-0000-1000-8000-000a95a0e128>\";reg-id=1".to_owned();
+    let answer = phone.register_with("Supported: path, outbound\r\n");
+    assert_eq!(status(&answer), 200);
+    assert_eq!(header(&answer, "Require").as_deref(), Some("outbound"));
+    assert_eq!(header(&answer, "Flow-Timer").as_deref(), Some("120"));
+    // The page is loaded again: a new connection, before the end of the old one has been seen.
+    let mut again = Phone::new(&server, Transport::Wss, false, "1001");
+    again.contact_params.clone_from(&phone.contact_params);
+    assert_eq!(status(&again.register()), 200);
+    let listed = server.json(&["registration", "list"]);
+    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed:#}");
+    assert_eq!(listed[0]["remote"], again.wire.local.to_string());
+    // And then the old one ends, which is no news.
+    drop(phone);
+    server.until_status("one connection", |status| status["connections"] == 1);
+    assert_eq!(server.json(&["registration", "list"]), listed);
+}

@@ -147,6 +147,16 @@ impl Wire {
         self.closed
     }
 
+    /// The certificate that the server shows.
+    pub(crate) fn certificate(&self) -> Vec<u8> {
+        let connection = match &self.socket {
+            Socket::Tls(stream) => &stream.conn,
+            Socket::Wss(socket) => &socket.get_ref().conn,
+            Socket::Udp(_) | Socket::Tcp(_) | Socket::Ws(_) => panic!("{} has no certificate", self.transport),
+        };
+        connection.peer_certificates().unwrap()[0].to_vec()
+    }
+
     fn stream(&mut self) -> Option<&TcpStream> {
         match &self.socket {
             Socket::Udp(_) => None,
@@ -329,9 +339,14 @@ impl Phone {
 
     /// Registers, and returns the last answer.
     pub(crate) fn register(&mut self) -> String {
+        self.register_with("")
+    }
+
+    /// The same with further header lines.
+    pub(crate) fn register_with(&mut self, lines: &str) -> String {
         let domain = self.domain();
         let to = format!("<sip:{}@{domain}>", self.login.username);
-        let extra = format!("Contact: {}{}\r\nExpires: 600\r\n", self.contact(), self.contact_params);
+        let extra = format!("Contact: {}{}\r\nExpires: 600\r\n{lines}", self.contact(), self.contact_params);
         let call_id = self.registration.clone();
         self.transact("REGISTER", &format!("sip:{domain}"), &to, &call_id, &extra)
     }

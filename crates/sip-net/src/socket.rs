@@ -1,5 +1,6 @@
 //! One UDP socket: how it is bound, and how a datagram passes through it.
 
+use std::borrow::Borrow;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
@@ -31,10 +32,18 @@ pub struct UdpSockets {
 }
 
 impl UdpSockets {
-    /// Where the sockets are bound, in the order asked for; a port 0 has become the real one.
+    /// Where the sockets are bound, in the order asked for, each address once; a port 0 has become the real one.
     pub fn local_addresses(&self) -> Vec<SocketAddr> {
-        self.sockets.iter().map(|socket| socket.bound).collect()
+        addresses(&self.sockets)
     }
+}
+
+/// The addresses of some sockets, each once.
+pub(crate) fn addresses<S: Borrow<Socket>>(sockets: &[S]) -> Vec<SocketAddr> {
+    let mut addresses: Vec<SocketAddr> = sockets.iter().map(|socket| socket.borrow().bound).collect();
+    // Those of one address stand together.
+    addresses.dedup();
+    addresses
 }
 
 /// Binds one socket per address. IPv6 sockets take IPv6 only, so `0.0.0.0` and `[::]` may stand side
@@ -43,15 +52,27 @@ impl UdpSockets {
 /// # Errors
 /// The first address that cannot be bound; sockets bound before it are closed again.
 pub fn bind(addresses: &[SocketAddr]) -> Result<UdpSockets, BindError> {
-    let open = |(index, address): (usize, &SocketAddr)| {
-        let opened = if index < limits::MAX_SOCKETS {
-            Socket::bind(*address)
-        } else {
-            Err(io::Error::new(io::ErrorKind::QuotaExceeded, format!("more than {} sockets", limits::MAX_SOCKETS)))
-        };
-        opened.map_err(|source| BindError { transport: sip::Transport::Udp, address: *address, source })
-    };
-    let sockets = addresses.iter().enumerate().map(open).collect::<Result<_, _>>()?;
+    bind_several(addresses, 1)
+}
+
+/// Binds so many sockets per address, at least one. The kernel shares the datagrams out among them by their source (`SO_REUSEPORT`),
+/// so that those of one peer stay in order.
+pub(crate) fn bind_several(addresses: &[SocketAddr], each: usize) -> Result<UdpSockets, BindError> {
+    let mut sockets: Vec<Socket> = Vec::new();
+    for address in addresses {
+        let wrong = |source| BindError { transport: sip::Transport::Udp, address: *address, source };
+        let mut wanted = *address;
+        for _ in 0..each.max(1) {
+            if sockets.len() >= limits::MAX_SOCKETS {
+                let why = format!("more than {} sockets", limits::MAX_SOCKETS);
+                return Err(wrong(io::Error::new(io::ErrorKind::QuotaExceeded, why)));
+            }
+            let socket = Socket::bind(wanted, each > 1).map_err(wrong)?;
+            // A port that the kernel has chosen for the first is that of all.
+            wanted.set_port(socket.bound.port());
+            sockets.push(socket);
+        }
+    }
     Ok(UdpSockets { sockets })
 }
 
@@ -64,7 +85,7 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    fn bind(address: SocketAddr) -> io::Result<Socket> {
+    fn bind(address: SocketAddr, shared: bool) -> io::Result<Socket> {
         let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let udp = UdpSocket::from(rustix::net::socket_with(family, SocketType::DGRAM, flags, None)?);
@@ -73,6 +94,9 @@ impl Socket {
         } else {
             sockopt::set_ipv6_v6only(&udp, true)?;
             nix::sys::socket::setsockopt(&udp, nix::sys::socket::sockopt::Ipv6RecvPacketInfo, &true)?;
+        }
+        if shared {
+            sockopt::set_socket_reuseport(&udp, true)?;
         }
         enlarge_receive_buffer(&udp);
         rustix::net::bind(&udp, &address)?;
@@ -139,17 +163,17 @@ mod tests {
 
     #[test]
     fn a_long_message_may_be_cut_into_fragments_on_its_way() {
-        let v4 = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let v4 = Socket::bind("127.0.0.1:0".parse().unwrap(), false).unwrap();
         assert_ne!(sockopt::ip_mtu_discover(&v4.udp).unwrap(), sockopt::Ipv4PathMtuDiscovery::PROBE);
-        let v6 = Socket::bind("[::1]:0".parse().unwrap()).unwrap();
+        let v6 = Socket::bind("[::1]:0".parse().unwrap(), false).unwrap();
         assert_ne!(sockopt::ipv6_mtu_discover(&v6.udp).unwrap(), sockopt::Ipv6PathMtuDiscovery::PROBE);
         assert!(!nix::sys::socket::getsockopt(&v6.udp, nix::sys::socket::sockopt::Ipv6DontFrag).unwrap());
     }
 
     #[test]
     fn the_exact_socket_is_preferred_to_the_wildcard() {
-        let socket = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let wildcard = Socket::bind("0.0.0.0:0".parse().unwrap()).unwrap();
+        let socket = Socket::bind("127.0.0.1:0".parse().unwrap(), false).unwrap();
+        let wildcard = Socket::bind("0.0.0.0:0".parse().unwrap(), false).unwrap();
         let at = |ip: &str, socket: &Socket| SocketAddr::new(ip.parse().unwrap(), socket.bound.port());
         assert_eq!((socket.fit(at("127.0.0.1", &socket)), socket.fit(at("127.0.0.2", &socket))), (2, 0));
         assert_eq!((wildcard.fit(at("127.0.0.2", &wildcard)), wildcard.fit(at("::1", &wildcard))), (1, 0));

@@ -12,7 +12,7 @@ use tracing::trace;
 use crate::counters::Counters;
 use crate::guard::Guard;
 use crate::receive::{self, Received};
-use crate::socket::{Socket, UdpSockets};
+use crate::socket::{Socket, UdpSockets, addresses};
 
 /// Sends through the sockets it was started with. Clones share them; the last one to go stops the
 /// receiving threads.
@@ -72,7 +72,7 @@ impl UdpTransport {
 
     /// Where the sockets are bound.
     pub fn local_addresses(&self) -> Vec<SocketAddr> {
-        self.shared.sockets.iter().map(|socket| socket.bound).collect()
+        addresses(&self.shared.sockets)
     }
 
     /// Totals over all sockets.

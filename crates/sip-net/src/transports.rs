@@ -57,7 +57,15 @@ impl Sockets {
     /// # Errors
     /// The first address that cannot be bound.
     pub fn bind(addresses: &Addresses) -> Result<Self, BindError> {
-        let udp = socket::bind(&addresses.udp)?;
+        Self::bind_several(addresses, 1)
+    }
+
+    /// The same with so many sockets, and so many receiving threads, for each UDP address.
+    ///
+    /// # Errors
+    /// The first address that cannot be bound.
+    pub fn bind_several(addresses: &Addresses, udp_sockets: usize) -> Result<Self, BindError> {
+        let udp = socket::bind_several(&addresses.udp, udp_sockets)?;
         let mut streams = Vec::new();
         for transport in [Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss] {
             for address in addresses.of(transport) {

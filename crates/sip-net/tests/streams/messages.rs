@@ -1,12 +1,15 @@
 //! Messages in, answers out, over TCP and TLS.
 
 use std::io::{Read, Write};
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use sip::{Message, Transport};
-use sip_net::StreamConfig;
+use sip::{Message, Transmit, Transport};
+use sip_net::{Addresses, Event, Guard, Sockets, StreamConfig, Transports};
 
-use crate::bench::{House, hangs_up, options, reads, tcp, tls, write};
+use crate::bench::{House, PATIENCE, hangs_up, options, reads, tcp, tls, write};
 
 /// What must hold over either: whole, byte by byte, two at once, pings between them, and answers back.
 fn speaks(house: &House, transport: Transport, v6: bool, stream: &mut (impl Read + Write), ours: std::net::SocketAddr) {
@@ -123,8 +126,8 @@ fn two_thousand_idle_connections_disturb_nobody() {
 fn stun_is_answered_on_the_udp_port() {
     let house = House::open();
     for v6 in [false, true] {
-        let phone = std::net::UdpSocket::bind(if v6 { "[::1]:0" } else { "127.0.0.1:0" }).unwrap();
-        phone.set_read_timeout(Some(crate::bench::PATIENCE)).unwrap();
+        let phone = UdpSocket::bind(if v6 { "[::1]:0" } else { "127.0.0.1:0" }).unwrap();
+        phone.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut request = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
         request.extend_from_slice(b"transaction!");
         phone.send_to(&request, house.address(Transport::Udp, v6)).unwrap();
@@ -135,4 +138,35 @@ fn stun_is_answered_on_the_udp_port() {
         assert_eq!(buffer[..length], expected);
     }
     assert_eq!(house.transports.counters(Transport::Udp).keep_alives, 2);
+}
+
+#[test]
+fn several_sockets_share_one_udp_address() {
+    let listen = Addresses { udp: vec!["127.0.0.1:0".parse().unwrap()], ..Addresses::default() };
+    let sockets = Sockets::bind_several(&listen, 4).unwrap();
+    let address = sockets.addresses().udp[0];
+    assert_eq!(sockets.addresses().udp, [address], "it is one address, whatever stands behind it");
+    let (sender, events) = channel();
+    let sink = Arc::new(move |event| sender.send(event).is_ok());
+    let transports = Transports::start(sockets, StreamConfig::default(), &Guard::open(), sink).unwrap();
+    assert_eq!(transports.addresses().udp, [address]);
+    let phones: Vec<_> = (0..32).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+    for phone in &phones {
+        phone.set_read_timeout(Some(PATIENCE)).unwrap();
+        phone.send_to(options("one", "").as_bytes(), address).unwrap();
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in &phones {
+        let Event::Received(received) = events.recv_timeout(PATIENCE).unwrap() else { panic!("a message") };
+        assert_eq!(received.flow.local, address);
+        seen.insert(received.flow.remote);
+        transports.send(Transmit { flow: received.flow, bytes: "answer".into() });
+    }
+    assert_eq!(seen.len(), phones.len());
+    for phone in &phones {
+        let mut buffer = [0; 100];
+        let (length, from) = phone.recv_from(&mut buffer).unwrap();
+        assert_eq!((&buffer[..length], from), (&b"answer"[..], address));
+    }
+    transports.close();
 }
