@@ -376,11 +376,14 @@ fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SocketAdd
     enum OneOrMany {
         One(String),
         Many(Vec<String>),
+        /// A port alone, as the environment gives it.
+        Port(u64),
     }
     let texts = match OneOrMany::deserialize(deserializer)? {
         OneOrMany::One(text) if text.trim().is_empty() => Vec::new(),
         OneOrMany::One(text) => text.split(',').map(|part| part.trim().to_owned()).collect(),
         OneOrMany::Many(texts) => texts,
+        OneOrMany::Port(port) => vec![port.to_string()],
     };
     texts
         .iter()

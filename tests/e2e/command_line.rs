@@ -68,7 +68,7 @@ fn mistakes_of_the_transports_are_named() {
         let key = format!("YAKYAK_SIP__{}", transport.to_ascii_uppercase());
         refused(&serve(&key, &address), &[&format!("[sip] {transport}"), &address, &key]);
     }
-    refused(&serve("YAKYAK_SIP__WSS", "8089"), &["sip.wss", "8089", "address with a port"]);
+    refused(&serve("YAKYAK_SIP__WSS", "8089"), &["sip.wss", "\"8089\" is not an address with a port"]);
     std::fs::create_dir_all(directory.path().join("tls")).unwrap();
     std::fs::write(directory.path().join("tls/certificate.pem"), "rubbish").unwrap();
     std::fs::write(directory.path().join("tls/private-key.pem"), "rubbish").unwrap();

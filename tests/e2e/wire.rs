@@ -382,9 +382,9 @@ impl Phone {
         extra: &str,
         body: &str,
     ) {
-        let (local, domain) = (self.wire.local, self.domain());
+        let (host, domain) = (self.host(), self.domain());
         let message = format!(
-            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/{transport} {local};branch=z9hG4bK{tag}{method}{sequence};rport\r\n\
+            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/{transport} {host};branch=z9hG4bK{tag}{method}{sequence};rport\r\n\
              Max-Forwards: 70\r\nFrom: <sip:{user}@{domain}>;tag={tag}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {sequence} \
              {method}\r\n{extra}Content-Length: {length}\r\n\r\n{body}",
             transport = self.wire.transport,
@@ -459,10 +459,18 @@ impl Phone {
 
     /// This phone's Contact.
     pub(crate) fn contact(&self) -> String {
-        let (user, local) = (&self.login.username, self.wire.local);
+        let (user, host) = (&self.login.username, self.host());
         match self.wire.transport {
-            Transport::Udp => format!("<sip:{user}@{local}>"),
-            other => format!("<sip:{user}@{local};transport={}>", other.uri_param()),
+            Transport::Udp => format!("<sip:{user}@{host}>"),
+            other => format!("<sip:{user}@{host};transport={}>", other.uri_param()),
+        }
+    }
+
+    /// What stands for this phone in Via and Contact. A browser does not know its address (RFC 7118 §5).
+    pub(crate) fn host(&self) -> String {
+        match self.wire.transport {
+            Transport::Ws | Transport::Wss => format!("b{}.invalid", self.wire.local.port()),
+            Transport::Udp | Transport::Tcp | Transport::Tls => self.wire.local.to_string(),
         }
     }
 }
