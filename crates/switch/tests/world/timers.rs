@@ -177,3 +177,57 @@ fn a_call_lasts_in_bad_weather() {
         world.finish();
     }
 }
+
+/// A phone changes the session at the moment at which the switch asks it, or the other one, for a sign of life.
+#[test]
+fn a_change_that_crosses_a_refresh() {
+    let delay = Duration::from_millis(40);
+    let weather = Weather { delay: delay..delay, ..Weather::CALM };
+    for (update, seed) in [(false, 260), (true, 261)] {
+        for holder in PAIR {
+            for before_ms in [10, 30, 60, 100] {
+                let mut world = talking_with(lasting(seed, 100, weather.clone()), |world| {
+                    for name in PAIR.iter().filter(|_| update) {
+                        world.phone(name).knows_update();
+                    }
+                });
+                // The switch heard the answer one journey after the phone had sent it.
+                let answered = world.talk("1002").answered_at.unwrap() + Duration::from_millis(40);
+                let refresh = answered + Duration::from_secs(50);
+                let now = world.clock.now();
+                world.run_for(refresh.duration_since(now).saturating_sub(Duration::from_millis(before_ms)));
+                world.phone(holder).holds();
+                world.seconds(12);
+                let what = format!("{holder}, UPDATE {update}, {before_ms} ms before");
+                assert_eq!(world.talk(holder).changes.last(), Some(&200), "{what}");
+                let held = if *holder == "1001" { "1002" } else { "1001" };
+                assert!(world.talk(held).is_held(), "{what}");
+                world.phone(holder).resumes();
+                world.seconds(8);
+                let window = Duration::from_millis(400);
+                assert_eq!(world.hearing_within(holder, window), [held], "{what}");
+                hang_up(world);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_echo_test_lasts_too() {
+    for (seed, update) in [(262, false), (263, true)] {
+        let mut world = World::new(lasting(seed, 100, Weather::CALM));
+        world.add_tenant(testkit::TenantBuilder::new("alpha").with_extensions(&["1001"]));
+        world.plug_in("alpha", "1001", "1001", |setup| setup);
+        world.register_all();
+        let phone = world.phone("1001").times_sessions(100, Refreshes::Other);
+        if update {
+            phone.knows_update();
+        }
+        world.phone("1001").dials("*43");
+        world.seconds(120);
+        assert_eq!((world.stage("1001"), world.hearing("1001")), (Stage::Talking, vec!["1001".to_owned()]));
+        assert_eq!(world.talk("1001").timer.refreshed, 2, "UPDATE {update}");
+        world.phone("1001").hangs_up();
+        world.finish();
+    }
+}
