@@ -342,6 +342,31 @@ fn another_tenant_replaces_nobody() {
     world.finish();
 }
 
+/// Whoever has seen the ids of somebody else's call can do nothing with them.
+#[test]
+fn nobody_joins_a_call_that_it_is_not_in() {
+    let mut world = talking(515, Weather::CALM);
+    world.phone("1004").answers_after(300);
+    world.phone("1003").dials("1004");
+    world.seconds(2);
+    for name in ["1001", "1002"] {
+        let ids = ids(&world, name);
+        let tag = |end: &str| end.rsplit(";tag=").next().unwrap_or_default().to_owned();
+        let call_id = ids.call_id.replace('@', "%40");
+        for (to, from) in [(tag(&ids.to), tag(&ids.from)), (tag(&ids.from), tag(&ids.to))] {
+            let named = format!("<sip:1002@alpha.test?Replaces={call_id}%3Bto-tag%3D{to}%3Bfrom-tag%3D{from}>");
+            world.phone("1003").phone(|phone, now| phone.refer(now, named));
+            world.seconds(2);
+            assert_eq!(world.talk("1003").news.last(), Some(&481), "{name}");
+        }
+    }
+    talk_together(&world, "1001", "1002");
+    talk_together(&world, "1003", "1004");
+    world.phone("1001").hangs_up();
+    world.phone("1003").hangs_up();
+    world.finish();
+}
+
 #[test]
 fn transfers_in_bad_weather() {
     for seed in 0..12 {
