@@ -1,6 +1,6 @@
 # The two commands that matter are `make run` and `make test`.
 .POSIX:
-.PHONY: help run test lint bench bench-peers soak fuzz conformance clean
+.PHONY: help run test lint bench bench-peers soak fuzz mutants clean
 
 CARGO = cargo
 DATA =
@@ -14,6 +14,7 @@ help:
 	@echo "make bench    measure: criterion benches, then the load benches on loopback"
 	@echo "make bench-peers   the same work through YakYak and kamailio, side by side"
 	@echo "make soak     the long tests at full size"
+	@echo "make mutants  small faults put in one by one, each of which tests must find"
 	@echo "make fuzz     every fuzz target for FUZZ_SECONDS (needs cargo-fuzz and a nightly toolchain)"
 
 run:
@@ -48,6 +49,9 @@ soak:
 fuzz:
 	cd crates/fuzz && for target in $$($(CARGO) +nightly fuzz list); do \
 	  $(CARGO) +nightly fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+
+mutants:
+	tools/mutants
 
 clean:
 	$(CARGO) clean

@@ -194,3 +194,23 @@ fn pure_rooms_carry_the_bans_for_clippy() {
     }
     assert!(ours.contains("std::time::Instant::now"));
 }
+
+/// A mutant that does not apply any more breaks nothing and shows nothing.
+#[test]
+fn every_mutant_still_applies() {
+    let folder = root().join("tests/mutants");
+    let mut patches: Vec<PathBuf> = fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.path()).collect();
+    patches.sort();
+    assert!(patches.len() >= 10, "{patches:?}");
+    for patch in patches {
+        let text = fs::read_to_string(&patch).unwrap();
+        assert!(text.starts_with("What: ") && text.contains("\nTest: -p "), "{}", patch.display());
+        let checked = std::process::Command::new("git")
+            .args(["apply", "--check"])
+            .arg(&patch)
+            .current_dir(root())
+            .output()
+            .unwrap();
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    }
+}
