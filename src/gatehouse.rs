@@ -28,6 +28,8 @@ pub fn guard(settings: &Settings) -> (Guard, Arc<OnceLock<Mailbox>>) {
     let limits = GuardLimits {
         strangers_per_s: strangers,
         strangers_burst: strangers * 10.0,
+        all_strangers_per_s: strangers * 20.0,
+        all_strangers_burst: strangers * 40.0,
         neighbours_per_s: usual.neighbours_per_s.max(strangers),
         neighbours_burst: usual.neighbours_burst.max(strangers * 10.0),
     };

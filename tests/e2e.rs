@@ -19,6 +19,8 @@ mod blf;
 mod calls;
 #[path = "e2e/command_line.rs"]
 mod command_line;
+#[path = "e2e/defence.rs"]
+mod defence;
 #[path = "e2e/faults.rs"]
 mod faults;
 #[path = "e2e/features.rs"]

@@ -9,7 +9,7 @@
 //! | a banned source | nothing |
 //! | the flow of a registered phone | everything |
 //! | another flow of a source where phones are registered | [`GuardLimits::neighbours_per_s`] |
-//! | anybody else | [`GuardLimits::strangers_per_s`] |
+//! | anybody else | [`GuardLimits::strangers_per_s`], and all of them together [`GuardLimits::all_strangers_per_s`] |
 //!
 //! Every table is bounded; at the limit, the source that came first is forgotten, and begins anew.
 
@@ -32,6 +32,10 @@ pub struct GuardLimits {
     pub strangers_per_s: f64,
     /// How many of them may come at once: an office that is switched on for the first time.
     pub strangers_burst: f64,
+    /// Messages per second of all sources together that are not known: what they cost must leave time for the others.
+    pub all_strangers_per_s: f64,
+    /// How many of them may come at once.
+    pub all_strangers_burst: f64,
     /// Messages per second from flows that are not known, of a source where phones are registered.
     pub neighbours_per_s: f64,
     /// How many of them may come at once: an office that is switched on again.
@@ -40,7 +44,14 @@ pub struct GuardLimits {
 
 impl Default for GuardLimits {
     fn default() -> Self {
-        Self { strangers_per_s: 100.0, strangers_burst: 1_000.0, neighbours_per_s: 4_000.0, neighbours_burst: 20_000.0 }
+        Self {
+            strangers_per_s: 100.0,
+            strangers_burst: 1_000.0,
+            all_strangers_per_s: 2_000.0,
+            all_strangers_burst: 4_000.0,
+            neighbours_per_s: 4_000.0,
+            neighbours_burst: 20_000.0,
+        }
     }
 }
 
@@ -95,6 +106,8 @@ struct Shared {
     /// How many known flows each source has.
     homes: DashMap<IpAddr, u32>,
     sources: DashMap<IpAddr, Source>,
+    /// All strangers together.
+    strangers: Mutex<Bucket>,
     /// The sources in the order in which they came.
     order: Mutex<VecDeque<IpAddr>>,
     dropped_banned: AtomicU64,
@@ -158,6 +171,7 @@ impl Guard {
             flows: DashMap::new(),
             homes: DashMap::new(),
             sources: DashMap::new(),
+            strangers: Mutex::default(),
             order: Mutex::default(),
             dropped_banned: AtomicU64::new(0),
             dropped_too_much: AtomicU64::new(0),
@@ -172,6 +186,8 @@ impl Guard {
         let limits = GuardLimits {
             strangers_per_s: per_s,
             strangers_burst: burst,
+            all_strangers_per_s: per_s,
+            all_strangers_burst: burst,
             neighbours_per_s: per_s,
             neighbours_burst: burst,
         };
@@ -282,7 +298,8 @@ impl Guard {
         if (shared.allow)(flow.remote.ip()) {
             return Taken::Yes(standing);
         }
-        if self.with_source(address, now, |source, now_s| source.messages.pour(now_s, per_s, burst)) {
+        let own = self.with_source(address, now, |source, now_s| source.messages.pour(now_s, per_s, burst));
+        if own && (standing != Standing::Stranger || self.has_room_for_strangers(now)) {
             return Taken::Yes(standing);
         }
         shared.dropped_too_much.fetch_add(1, Ordering::Relaxed);
@@ -319,6 +336,13 @@ impl Guard {
     pub fn size(&self) -> usize {
         let shared = &*self.0;
         shared.bans.len() + shared.flows.len() + shared.homes.len() + shared.sources.len()
+    }
+
+    fn has_room_for_strangers(&self, now: Instant) -> bool {
+        let (shared, limits) = (&*self.0, &self.0.limits);
+        let now_s = now.saturating_duration_since(shared.began).as_secs_f64();
+        let mut strangers = shared.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        strangers.pour(now_s, limits.all_strangers_per_s, limits.all_strangers_burst)
     }
 
     fn with_source<T>(&self, address: IpAddr, now: Instant, work: impl FnOnce(&mut Source, f64) -> T) -> T {
@@ -405,6 +429,22 @@ mod tests {
         guard.forget(&phone);
         assert_eq!(guard.take(&phone, later + Duration::from_secs(60)), Taken::Yes(Standing::Stranger));
         assert_eq!(guard.counters().too_much, 4_000 + 4_000 + 4_900 + 81_001);
+    }
+
+    #[test]
+    fn all_strangers_together_have_a_share_as_well() {
+        let (guard, now) = (guard(), Instant::now());
+        guard.know(&flow("192.0.2.1:5060"), 3);
+        let crowd = |now: Instant| -> usize {
+            (0..200).map(|host| taken(&guard, &flow(&format!("198.51.100.{host}:5060")), now, 100)).sum()
+        };
+        assert_eq!(crowd(now), 4_000);
+        assert_eq!(crowd(now + Duration::from_secs(1)), 2_000);
+        assert_eq!(
+            taken(&guard, &flow("192.0.2.1:6060"), now + Duration::from_secs(1), 1_000),
+            1_000,
+            "not neighbours"
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@
 //! | [`Class::Renewal`] | their REGISTER; and what comes from addresses where phones are registered | 2 of 8 | 200 ms |
 //! | [`Class::Stranger`] | everybody else | 1 of 8 | 100 ms |
 //!
-//! To turn away is to answer 503 with Retry-After, at once and on the thread that received the request (RFC 3261 §21.5.4).
+//! A handful of each group may always wait, strangers excepted: when a few wait long, it is not for one another. To turn away is to answer 503 with Retry-After, at once and on the thread that received the request (RFC 3261 §21.5.4).
 //! A request that belongs to something that exists, such as BYE or CANCEL, is never turned away. A CANCEL waits in the lane
 //! of its INVITE, so that it does not overtake it.
 

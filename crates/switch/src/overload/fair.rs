@@ -22,9 +22,10 @@ impl<T> Fair<T> {
         self.len
     }
 
-    /// Since when the oldest item of a group waits.
-    pub(super) fn oldest(&self, group: u64) -> Option<Instant> {
-        self.groups.get(&group)?.front().map(|(at, _)| *at)
+    /// How many items of a group wait, and since when the oldest of them.
+    pub(super) fn waiting(&self, group: u64) -> Option<(usize, Instant)> {
+        let queue = self.groups.get(&group)?;
+        queue.front().map(|(at, _)| (queue.len(), *at))
     }
 
     pub(super) fn push(&mut self, now: Instant, group: u64, item: T) {

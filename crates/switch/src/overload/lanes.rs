@@ -13,6 +13,8 @@ use crate::limits;
 const CALL_PATIENCE: Duration = Duration::from_millis(40);
 const RENEWAL_PATIENCE: Duration = Duration::from_millis(200);
 const STRANGER_PATIENCE: Duration = Duration::from_millis(100);
+/// So many of a group may always wait, strangers excepted: when they wait long, it is not for one another.
+const FEW: usize = 16;
 /// What each lane is sure of when a batch is taken; the first two are emptied before.
 const SHARES: [(Class, usize); 3] = [(Class::Call, 5), (Class::Renewal, 2), (Class::Stranger, 1)];
 
@@ -100,8 +102,11 @@ impl<T> Lanes<T> {
             Class::Urgent => (self.urgent_messages, false),
             class => {
                 let (lane, patience) = self.lane(class);
-                let waited = lane.oldest(group).map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
-                (lane.len(), patience.is_some_and(|patience| waited > patience))
+                let waited = lane.waiting(group).is_some_and(|(waiting, since)| {
+                    let few = class != Class::Stranger && waiting < FEW;
+                    patience.is_some_and(|patience| now.saturating_duration_since(since) > patience) && !few
+                });
+                (lane.len(), waited)
             }
         };
         let room = limits::LANE.saturating_sub(waiting);

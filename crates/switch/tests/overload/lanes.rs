@@ -90,13 +90,24 @@ fn one_group_does_not_make_the_others_wait() {
 fn each_lane_has_its_patience() {
     for (class, patience) in [(Class::Call, 40), (Class::Renewal, 200), (Class::Stranger, 100)] {
         let mut bench = Bench::new();
-        assert_eq!(bench.offer(class, UNLESS, 1, "first"), Offered::Taken);
+        for _ in 0..if class == Class::Stranger { 1 } else { 15 } {
+            assert_eq!(bench.offer(class, UNLESS, 1, "first"), Offered::Taken);
+            bench.now += Duration::from_secs(1);
+        }
+        while bench.lanes.waiting() > 0 {
+            bench.take();
+        }
+        for _ in 0..16 {
+            assert_eq!(bench.offer(class, UNLESS, 1, "first"), Offered::Taken);
+        }
         bench.now += patience * MS;
         assert_eq!(bench.offer(class, UNLESS, 1, "in time"), Offered::Taken);
         bench.now += MS;
         assert_eq!(bench.offer(class, UNLESS, 1, "late"), Offered::TurnedAway("late"), "{class:?}");
         assert_eq!(bench.offer(class, Fate::Waits, 1, "a CANCEL"), Offered::Taken);
-        assert_eq!(bench.take(), ["first", "in time", "a CANCEL"]);
+        assert_eq!(bench.take(), ["first"; 8]);
+        assert_eq!(bench.take(), ["first"; 8]);
+        assert_eq!(bench.take(), ["in time", "a CANCEL"]);
         assert_eq!(bench.offer(class, UNLESS, 1, "later"), Offered::Taken);
     }
     for class in [Class::Urgent, Class::Emergency] {
@@ -111,6 +122,9 @@ fn each_lane_has_its_patience() {
 fn a_copy_of_an_invite_that_was_taken_is_not_turned_away() {
     let mut bench = Bench::new();
     assert_eq!(bench.offer(Class::Call, Fate::TurnedAwayUnless(1), 1, "first"), Offered::Taken);
+    for _ in 0..15 {
+        assert_eq!(bench.offer(Class::Call, UNLESS, 1, "another"), Offered::Taken);
+    }
     bench.now += 100 * MS;
     assert_eq!(bench.offer(Class::Call, Fate::TurnedAwayUnless(1), 1, "copy"), Offered::Lost);
     assert_eq!(bench.offer(Class::Call, Fate::TurnedAwayUnless(2), 1, "other"), Offered::TurnedAway("other"));
