@@ -11,10 +11,10 @@ mod wire;
 
 #[path = "e2e/baresip.rs"]
 mod baresip;
-#[path = "e2e/browser.rs"]
-mod browser;
 #[path = "e2e/blf.rs"]
 mod blf;
+#[path = "e2e/browser.rs"]
+mod browser;
 #[path = "e2e/calls.rs"]
 mod calls;
 #[path = "e2e/command_line.rs"]

@@ -18,5 +18,5 @@ pub enum Event {
 }
 
 /// Takes events, from any thread, without waiting. `false`: too many messages wait, and this one is lost. What has failed or is
-/// closed must not be refused.
+/// closed must not be refused. While it takes a message it may send; while it takes anything else it must not.
 pub type Sink = Arc<dyn Fn(Event) -> bool + Send + Sync>;

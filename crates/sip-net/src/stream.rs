@@ -1,5 +1,6 @@
 //! The stream transports: TCP, TLS, WS and WSS, on threads of their own.
 
+pub(crate) mod aside;
 pub(crate) mod codec;
 pub(crate) mod connect;
 pub(crate) mod connection;
@@ -109,6 +110,20 @@ impl Shared {
         self.crowd.admit(address, self.most, self.config.max_connections_per_address)
     }
 
+    /// Sends what was laid aside. It answers somebody who is connected; to nobody else a connection is opened for it.
+    pub(crate) fn answer(&self, transmit: Transmit) {
+        let Transmit { flow, bytes } = transmit;
+        let counting = self.counting(flow.transport);
+        match self.table.send(&flow, bytes) {
+            Sent::Queued => {}
+            Sent::Stuck => counting.send_overflows.one(),
+            Sent::Nobody(_) => {
+                counting.send_errors.one();
+                (self.sink)(Event::Failed(flow));
+            }
+        }
+    }
+
     fn open_one(&self) -> Option<Opening> {
         let opening = Opening(Arc::clone(&self.connecting));
         (self.connecting.fetch_add(1, Ordering::Relaxed) < CONNECTING).then_some(opening)
@@ -156,7 +171,7 @@ impl Streams {
 
     /// Queues a message for its flow; opens a connection where that is possible. What fails is told through the sink.
     pub(crate) fn send(&self, transmit: Transmit) {
-        let Transmit { flow, bytes } = transmit;
+        let Some(Transmit { flow, bytes }) = aside::lay(transmit) else { return };
         let counting = self.shared.counting(flow.transport);
         let message = match self.shared.table.send(&flow, bytes) {
             Sent::Queued => return,

@@ -23,6 +23,7 @@ use tokio::time::Sleep;
 use tracing::trace;
 
 use super::Shared;
+use super::aside;
 use super::codec::{Codec, Taken};
 use super::io::Io;
 use super::outbox::{Next, Outbox};
@@ -272,7 +273,11 @@ impl Connection {
         }
         let received = Received { flow: self.flow, message, at };
         let sink = &self.shared.sink;
-        match self.outbox.while_open(|| sink(Event::Received(received))) {
+        let (taken, answers) = aside::during(|| self.outbox.while_open(|| sink(Event::Received(received))));
+        for answer in answers {
+            self.shared.answer(answer);
+        }
+        match taken {
             Some(true) => Ok(()),
             Some(false) => {
                 counting.refused.one();

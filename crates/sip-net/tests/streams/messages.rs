@@ -2,8 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::UdpSocket;
-use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use sip::{Message, Transmit, Transport};
@@ -168,5 +168,49 @@ fn several_sockets_share_one_udp_address() {
         let (length, from) = phone.recv_from(&mut buffer).unwrap();
         assert_eq!((&buffer[..length], from), (&b"answer"[..], address));
     }
+    transports.close();
+}
+
+#[test]
+fn a_sink_may_answer_before_it_returns() {
+    let listen = Addresses { tcp: vec!["127.0.0.1:0".parse().unwrap()], ..Addresses::default() };
+    let sockets = Sockets::bind(&listen).unwrap();
+    let transports: Arc<OnceLock<Transports>> = Arc::default();
+    let config = StreamConfig { stall_time: Duration::from_millis(300), ..StreamConfig::default() };
+    let (sender, events) = channel();
+    let out = Arc::clone(&transports);
+    let sink = move |event: Event| {
+        if let Event::Received(received) = &event {
+            let deaf = received.message.bytes().windows(4).any(|bytes| bytes == b"deaf");
+            let answer = if deaf { vec![b'x'; 50_000] } else { b"503".to_vec() };
+            out.wait().send(Transmit { flow: received.flow, bytes: answer.into() });
+            // And to somebody who is not there.
+            let mut nobody = received.flow;
+            nobody.remote.set_port(9);
+            out.wait().send(Transmit { flow: nobody, bytes: "503".into() });
+        }
+        sender.send(event).is_ok()
+    };
+    let _ = transports.set(Transports::start(sockets, config, &Guard::open(), Arc::new(sink)).unwrap());
+    let transports = transports.get().unwrap();
+    let mut phone = tcp(transports.addresses().tcp[0]);
+    for _ in 0..3 {
+        write(&mut phone, options("one", ""));
+        reads(&mut phone, b"503");
+        assert!(matches!(events.recv_timeout(PATIENCE).unwrap(), Event::Received(_)));
+        assert!(matches!(events.recv_timeout(PATIENCE).unwrap(), Event::Failed(_)));
+    }
+    // A peer that does not read its refusals is dropped like any other.
+    let mut deaf = tcp(transports.addresses().tcp[0]);
+    deaf.set_write_timeout(Some(PATIENCE)).unwrap();
+    let many = options("deaf", "").repeat(50);
+    let dropped = |counters: sip_net::Counters| counters.send_overflows + counters.timeouts > 0;
+    let until = Instant::now() + PATIENCE;
+    while !dropped(transports.counters(Transport::Tcp)) {
+        assert!(Instant::now() < until, "it is never dropped");
+        let _ = deaf.write_all(many.as_bytes());
+    }
+    write(&mut phone, options("one", ""));
+    reads(&mut phone, b"503");
     transports.close();
 }
