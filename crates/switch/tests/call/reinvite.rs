@@ -194,3 +194,17 @@ fn hanging_up_in_the_middle_of_a_change() {
     bob.phone.answer(&mut bench, &invite, 487, "", "");
     bench.end();
 }
+
+/// The ACK should have brought the answer to our offer: without it the session is what it was.
+#[test]
+fn an_acknowledgement_without_the_answer_changes_nothing() {
+    for answer in ["", "nonsense", "v=0\r\nc=IN IP4 192.0.2.12\r\nm=audio 0 RTP/AVP 0\r\n"] {
+        let Talk { mut bench, mut alice, mut bob } = talk();
+        bob.send(&mut bench, "INVITE", "");
+        bench.response(bob.phone.address, 200);
+        bob.ack(&mut bench, answer);
+        assert_eq!((bench.plans().len(), bench.shard.calls(None)[0].state.as_str()), (1, "answered"));
+        change(&mut bench, &mut alice, &bob, "sendonly", "recvonly");
+        hang_up(&mut bench, &mut bob, &alice);
+    }
+}
