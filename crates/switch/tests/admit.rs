@@ -7,6 +7,8 @@ mod bench;
 mod digest;
 #[path = "admit/entitled.rs"]
 mod entitled;
+#[path = "admit/everywhere.rs"]
+mod everywhere;
 #[path = "admit/guarded.rs"]
 mod guarded;
 #[path = "admit/methods.rs"]
