@@ -63,7 +63,7 @@ fn a_lamp_is_right_within_a_second_everywhere_and_after_a_restart() {
     let mut server = Server::start();
     let mut watchers: Vec<Phone> = [Transport::Udp, Transport::Tcp, Transport::Wss]
         .into_iter()
-        .map(|transport| Phone::new(&server, transport, false, "1003"))
+        .map(|transport| Phone::new(&server, transport, false, "1001"))
         .collect();
     for watcher in &mut watchers {
         let first = watch(watcher, "1002");
