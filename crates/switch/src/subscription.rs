@@ -330,6 +330,11 @@ impl Subscriptions {
         keys.filter_map(|key| Some((key, self.table.get(key)?.dialog))).collect()
     }
 
+    /// Whether the phone of a subscription cannot be reached at present.
+    pub(crate) fn is_waiting(&self, key: Key) -> bool {
+        self.table.get(key).is_some_and(|subscription| matches!(subscription.state, State::Waiting(_)))
+    }
+
     /// The phone of a subscription has come back.
     pub(crate) fn reached(&mut self, now: Instant, key: Key) {
         self.step(now, key, Input::Reached);

@@ -99,14 +99,15 @@ impl Shard {
 
     /// A phone has registered over this flow: what it has subscribed to goes on there. It is the one that subscribed when it has the
     /// same Contact and is not registered where the subscription was: a browser whose connection broke, a phone whose NAT box
-    /// has given it another port.
+    /// has given it another port. Of a phone that cannot be reached the port may differ, since its new connection has another.
     fn reached(&mut self, now: Instant, tenant: TenantId, extension: &str, flow: Flow, contact: &str) {
         let Some(id) = sight!(self).extension(tenant, extension).map(|extension| extension.id) else { return };
         let Ok(contact) = contact.parse::<Uri>() else { return };
         for (key, dialog) in self.subscriptions.dialogs_of(tenant, id) {
             let Some(known) = self.endpoint.dialog(dialog) else { continue };
             let target = known.target();
-            let same = (target.user_raw(), target.host_raw()) == (contact.user_raw(), contact.host_raw());
+            let alike = || (target.user_raw(), target.host_raw()) == (contact.user_raw(), contact.host_raw());
+            let same = contact.equivalent(target) || self.subscriptions.is_waiting(key) && alike();
             let is_elsewhere = || {
                 let mut bindings = self.registrar.bindings(now, tenant, extension);
                 bindings.any(|binding| binding.flow() == known.flow())

@@ -24,6 +24,7 @@ struct Desk {
     shard: Shard,
     now: Instant,
     cseq: u32,
+    contact: String,
 }
 
 impl Desk {
@@ -33,7 +34,7 @@ impl Desk {
         let mut shard = Shard::new(ShardConfig::new(endpoint, (clock.now(), clock.wall()), [4; 32]));
         let tenant = TenantBuilder::new("alpha").with_extensions(&["1001", "1002"]).snapshot();
         shard.handle(clock.now(), Input::Snapshot(tenant));
-        Self { shard, now: clock.now(), cseq: 0 }
+        Self { shard, now: clock.now(), cseq: 0, contact: CONTACT.to_owned() }
     }
 
     fn send(&mut self, flow: Flow, text: String) {
@@ -73,8 +74,9 @@ impl Desk {
                 format!(
                     "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/WSS x.invalid;branch=z9hG4bK{cseq}\r\nMax-Forwards: 70\r\n\
                      From: <sip:1001@{DOMAIN}>;tag=b\r\nTo: <sip:{}@{DOMAIN}>\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n\
-                     Contact: <{CONTACT}>\r\n{extra}{authorization}Content-Length: 0\r\n\r\n",
-                    if *method == Method::Register { "1001" } else { "1002" }
+                     Contact: <{}>\r\n{extra}{authorization}Content-Length: 0\r\n\r\n",
+                    if *method == Method::Register { "1001" } else { "1002" },
+                    self.contact,
                 ),
             );
             let mut received = self.received();
@@ -146,4 +148,21 @@ fn a_browser_comes_back_over_another_connection() {
     desk.pass(Duration::from_secs(60));
     assert!(desk.received().is_empty());
     assert_eq!(desk.shard.counts().subscriptions, 1);
+}
+
+/// Another device of the same extension on the same host is another device.
+#[test]
+fn a_subscription_does_not_go_over_to_a_neighbour() {
+    let mut desk = Desk::new();
+    let (first, second) = (browser(50_001), browser(50_002));
+    let (_, behind) = desk.ask(first, &Method::Subscribe, "sip:1002@alpha.test", "Event: presence\r\n");
+    let (_, note) = notify(&behind);
+    desk.answer(first, &note);
+    desk.contact = CONTACT.replace(";transport", ":5061;transport");
+    desk.ask(second, &Method::Register, &format!("sip:{DOMAIN}"), "");
+    let tenant = TenantBuilder::new("alpha").with_extensions(&["1001", "1002"]);
+    let tenant = tenant.with_settings("1002", |extension| extension.do_not_disturb = true).next_revision();
+    desk.shard.handle(desk.now, Input::Snapshot(tenant.snapshot()));
+    desk.pass(Duration::from_secs(1));
+    assert_eq!(notify(&desk.received()).0, first);
 }
