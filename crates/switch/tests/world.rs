@@ -9,6 +9,8 @@
 mod basic;
 #[path = "world/cancel.rs"]
 mod cancel;
+#[path = "world/corners.rs"]
+mod corners;
 #[path = "world/dialog.rs"]
 mod dialog;
 #[path = "world/dnd.rs"]
