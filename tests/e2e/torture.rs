@@ -2,7 +2,7 @@
 //! byte, TLS and WebSocket, each with the answer that the RFC asks for; and none that is illegal ever reaches a phone.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,25 +45,28 @@ impl Way {
     }
 }
 
+/// What the topmost Vias of the corpus name, and what stands behind it there and nowhere else.
+const SENT_BY: [(&str, &str); 8] = [
+    ("UDP 192.0.2.10", ";"),
+    ("UDP 192.0.2.10", "\r\n"),
+    ("UDP 192.0.2.1", ";"),
+    ("UDP 192.0.2.15", ";"),
+    ("UDP 192.0.2.95", ";"),
+    ("\r\n    192.0.2.2", ";"),
+    ("UDP [2001:db8::9:1]", ";"),
+    ("UDP [::ffff:192.0.2.10]", ";"),
+];
+
 /// A sender that nobody knows.
 enum Stranger {
-    /// Answers to a Via without `rport` go to the port that it names, which is 5060: so the sender has an address of its own.
-    Datagrams {
-        socket: UdpSocket,
-        server: SocketAddr,
-    },
-    Stream {
-        wire: Box<Wire>,
-        byte_by_byte: bool,
-    },
+    Datagrams { socket: UdpSocket, server: SocketAddr },
+    Stream { wire: Box<Wire>, byte_by_byte: bool },
 }
 
 impl Stranger {
-    fn new(server: &Server, way: Way, number: u32) -> Self {
+    fn new(server: &Server, way: Way) -> Self {
         if way == Way::Udp {
-            let network = 127 << 24 | (std::process::id() & 0x1fff | 0x4000) << 9;
-            let own = SocketAddrV4::new(Ipv4Addr::from(network | (number & 0x1ff)), 5060);
-            let socket = UdpSocket::bind(own).unwrap();
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
             socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
             return Self::Datagrams { socket, server: server.sip };
         }
@@ -114,7 +117,7 @@ impl Stranger {
     fn stays_silent(&mut self, name: &str, mark: &str) {
         let probe = format!("probe-{mark}");
         let question = format!(
-            "OPTIONS sip:{DOMAIN} SIP/2.0\r\nVia: SIP/2.0/{} 127.0.0.1:5060;branch=z9hG4bK{probe};rport\r\nFrom: \
+            "OPTIONS sip:{DOMAIN} SIP/2.0\r\nVia: SIP/2.0/{} 127.0.0.1;branch=z9hG4bK{probe};rport\r\nFrom: \
              <sip:x@{DOMAIN}>;tag=1\r\nTo: <sip:{DOMAIN}>\r\nCall-ID: {probe}\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
             match self {
                 Self::Datagrams { .. } => Transport::Udp,
@@ -131,6 +134,18 @@ impl Stranger {
                 _ => panic!("{name}: {message}"),
             }
         }
+    }
+
+    /// The same message, which may name the port that answers to a Via without `rport` go to.
+    fn addressed(&self, mut bytes: Vec<u8>) -> Vec<u8> {
+        let Self::Datagrams { socket, .. } = self else { return bytes };
+        let port = socket.local_addr().unwrap().port();
+        for (sent_by, behind) in SENT_BY {
+            let (old, new) = (format!("{sent_by}{behind}"), format!("{sent_by}:{port}{behind}"));
+            bytes = replaced(&bytes, format!("{sent_by}:5060{behind}").as_bytes(), old.as_bytes());
+            bytes = replaced(&bytes, old.as_bytes(), new.as_bytes());
+        }
+        bytes
     }
 
     fn closes(&mut self) -> bool {
@@ -233,11 +248,11 @@ impl Bob {
 
 /// One message over one way.
 fn check(server: &Server, ada: &Phone, row: &Row, way: Way, number: u32) {
-    let mut stranger = Stranger::new(server, way, number);
+    let mut stranger = Stranger::new(server, way);
     let stranger = &mut stranger;
     let mark = format!("m{number}-");
     let name = format!("{} {} over {way:?}", row.section, row.file);
-    let bytes = message(row, &mark);
+    let bytes = stranger.addressed(message(row, &mark));
     let other = if way.is_stream() { row.stream } else { Stream::Same };
     stranger.send(&bytes);
     match other {
@@ -271,7 +286,7 @@ fn check(server: &Server, ada: &Phone, row: &Row, way: Way, number: u32) {
             let again = signed(&bytes, ada, &challenge);
             if way.is_stream() {
                 // The two in one have left a connection behind that cannot go on.
-                *stranger = Stranger::new(server, way, number);
+                *stranger = Stranger::new(server, way);
             }
             stranger.send(&again);
             expect(stranger, known);
