@@ -6,6 +6,7 @@
 //!
 //!     make bench-peers                                    five rounds of five seconds
 //!     YAKYAK_BENCH_ROUNDS=9 YAKYAK_BENCH_SECONDS=10 make bench-peers
+//!     YAKYAK_BENCH_EXTENSIONS=500 make bench-peers        fewer extensions, ready sooner
 //!     cargo bench --bench peers -- --quick                one small round, to see that it runs
 
 #![expect(clippy::print_stdout, reason = "printing figures is what it is for")]
@@ -62,6 +63,7 @@ impl Subject {
 fn main() {
     let quick = std::env::args().any(|argument| argument == "--quick" || argument == "--test");
     let (extensions, registrations, calls) = if quick { (100, 200, 50) } else { (10_000, 4_000, 1_000) };
+    let extensions = wanted("YAKYAK_BENCH_EXTENSIONS", extensions) as usize;
     let rounds = wanted("YAKYAK_BENCH_ROUNDS", if quick { 1 } else { 5 });
     let during = Duration::from_secs(wanted("YAKYAK_BENCH_SECONDS", if quick { 1 } else { 5 }));
     figures::pin(std::process::id(), 1);

@@ -11,6 +11,9 @@ use store::{DatabaseConfig, NewExtension, NewTenant, Store, TenantChanges};
 use crate::figures::{cpu_ms, pin};
 use crate::phones::{PASSWORD, number};
 
+/// How many extensions are made at a time.
+const MAKERS: usize = 4;
+
 pub(crate) struct Server {
     directory: tempfile::TempDir,
     database: String,
@@ -32,9 +35,18 @@ impl Server {
             let tenant = store.tenant(tenant.id);
             let limits = TenantChanges { max_concurrent_calls: Some(100_000), ..TenantChanges::default() };
             tenant.update(limits).await.unwrap();
-            for index in 0..extensions {
-                let new = NewExtension { number: number(index), name: None, password: Some(PASSWORD.to_owned()) };
-                tenant.create_extension(new).await.unwrap();
+            let makers = (0..MAKERS).map(|maker| {
+                let tenant = tenant.clone();
+                tokio::spawn(async move {
+                    for index in (maker..extensions).step_by(MAKERS) {
+                        let password = Some(PASSWORD.to_owned());
+                        let new = NewExtension { number: number(index), name: None, password };
+                        tenant.create_extension(new).await.unwrap();
+                    }
+                })
+            });
+            for maker in makers.collect::<Vec<_>>() {
+                maker.await.unwrap();
             }
             store.close().await;
             url
