@@ -19,6 +19,8 @@ mod fault;
 mod forward;
 #[path = "call/info.rs"]
 mod info;
+#[path = "call/leaks.rs"]
+mod leaks;
 #[path = "call/refusal.rs"]
 mod refusal;
 #[path = "call/reinvite.rs"]
