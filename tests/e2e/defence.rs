@@ -366,3 +366,33 @@ fn fifty_phones_do_not_notice_a_flood_of_strangers() {
     server.until_status("no calls are left", |status| status["calls"] == 0);
     assert_eq!(server.json(&["status"])["registrations"], 50);
 }
+
+#[test]
+fn secrets_stay_out_of_the_log() {
+    let server = Server::start_with(&[("YAKYAK_SERVER__LOG", "trace")]);
+    let mut phone = Phone::new(&server, Transport::Udp, false, "1001");
+    let right = phone.login.password.clone();
+    phone.login.password = "a-wrong-password".to_owned();
+    assert_eq!(status(&phone.register()), 401);
+    phone.login.password.clone_from(&right);
+    let (domain, contact) = (phone.domain(), format!("Contact: {}\r\n", phone.contact()));
+    let (own, to) = (format!("sip:{domain}"), format!("<sip:1001@{domain}>"));
+    let challenge = insist(&mut phone, "REGISTER", 101, (&own, &to, "secrets"), &contact);
+    let credentials = phone.authorization(&challenge, "REGISTER", &own);
+    let answer = insist(&mut phone, "REGISTER", 102, (&own, &to, "secrets"), &format!("{credentials}{contact}"));
+    assert_eq!(status(&answer), 200);
+    let made = server.create_extension("demo", "1003");
+    // What goes over a stream goes through other code.
+    let mut stream = Phone::new(&server, Transport::Tls, false, "1002");
+    assert_eq!(status(&stream.register()), 200);
+    // What cannot be read is told of, but not shown.
+    phone.wire.send(format!("BROKEN {credentials}\r\n"));
+    assert_eq!(status(&insist(&mut phone, "OPTIONS", 103, (&own, &to, "secrets"), "")), 200);
+    let log = std::fs::read_to_string(server.data_dir().join("server.log")).unwrap();
+    assert!(log.contains("TRACE"), "the log tells everything it can");
+    let response = credentials.split("response=\"").nth(1).unwrap().split('"').next().unwrap();
+    assert_eq!(response.len(), 32);
+    for secret in [&right, &made.password, &stream.login.password, "a-wrong-password", response, "Digest username"] {
+        assert!(!log.contains(secret), "{secret} stands in the log");
+    }
+}
