@@ -65,7 +65,7 @@ impl Dialog {
         let why = match method {
             Method::Invite if self.invite.is_some() || self.invited.is_some() => "two INVITEs at once in one dialog",
             Method::Invite | Method::Update if self.updating || self.updated.is_some() => {
-                "a change of the session while another waits for its answer"
+                "a change of the session while an UPDATE waits for its answer"
             }
             Method::Update if described && self.offer != Offer::None => "an offer while another waits for its answer",
             Method::Prack if self.unpracked.is_none() => "a PRACK without an answer that asks for it",
