@@ -19,6 +19,7 @@ mod forwarded;
 pub(crate) mod identity;
 mod info;
 mod leg;
+pub(crate) mod place;
 mod record;
 mod refresh;
 mod reinvite;

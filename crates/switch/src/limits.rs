@@ -29,6 +29,9 @@ pub const MEDIA_OPEN: Duration = Duration::from_secs(5);
 /// Seconds that somebody who transfers a call is promised news of it; a phone rings for less.
 pub const REFER_SUBSCRIPTION_S: u32 = 300;
 
+/// How often a side that cannot take in a transfer just now is told of it again.
+pub const TURNS: u8 = 3;
+
 /// How long one side may think about a change of the session before it is taken back.
 pub const REINVITE: Duration = Duration::from_secs(60);
 

@@ -96,9 +96,15 @@ impl Qualify {
             phone.contact = registration.contact.as_str().into();
             phone.path = path_of(registration);
             // It has just spoken: whatever it was, it is there.
-            if phone.flow != flow || phone.reach == Reach::Unreachable {
+            let moved = phone.flow != flow;
+            if moved || phone.reach == Reach::Unreachable {
                 phone.flow = flow;
                 phone.reach = Reach::Unknown;
+            }
+            // A question that is out may have gone to where it is not any more, or have been lost: its end says nothing now.
+            if let State::Asked { client, .. } = phone.state {
+                self.asked.remove(&client);
+                self.rest(now, registration.id);
             }
             return;
         }

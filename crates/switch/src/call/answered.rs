@@ -76,6 +76,7 @@ impl Call {
     /// The extension at the far end of a dialog.
     pub(crate) fn extension_of(&self, dialog: DialogId) -> Option<ExtensionId> {
         match (self.side(dialog), &self.stage) {
+            _ if self.is_transferor(dialog) => self.transferor_extension(),
             (Some(Side::Caller), _) => self.caller.leg.extension_id,
             (Some(Side::Callee), Stage::Bridged(bridged)) => bridged.callee.leg.extension_id,
             (None, Stage::Ringing(ringing)) => ringing.extension_of(dialog),

@@ -33,7 +33,7 @@ impl Call {
 
     /// Whether a change of the session would meet something that is on its way: another change, or a refresh of one side, which no
     /// further request may overtake (RFC 3311 §5.1).
-    pub(super) fn is_changing(&self) -> bool {
+    pub(crate) fn is_changing(&self) -> bool {
         let asks = |end: &End| end.timer.pending().is_some();
         let callee = matches!(&self.stage, Stage::Bridged(bridged) if asks(&bridged.callee.end));
         self.is_exchanging() || callee || asks(&self.caller.end)

@@ -4,7 +4,7 @@
 //! were. A re-INVITE without a description is answered with our own offer of the session as it stands, and its ACK brings the
 //! answer.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use domain::CallEventKind;
@@ -43,7 +43,9 @@ pub(super) enum Exchange {
     /// A side was sent our offer; its ACK brings the answer.
     Offered { side: Side },
     /// `from` is new to the call: the other side is being told what it looks like. With `again`, `from` is told of the other next.
-    Turning { from: Side, again: bool, request: RequestKey, give_up_at: Instant },
+    Turning { from: Side, again: bool, request: RequestKey, refusals: u8, give_up_at: Instant },
+    /// That side could not take it in just now, and is told once more in a moment (RFC 3261 §14.1).
+    Later { from: Side, again: bool, refusals: u8, at: Instant },
 }
 
 impl Exchange {
@@ -54,7 +56,7 @@ impl Exchange {
             | Self::Withdrawn { request, from, .. }
             | Self::Restoring { request, from, .. }
             | Self::Turning { request, from, .. } => Some((*request, *from)),
-            Self::Offered { .. } => None,
+            Self::Offered { .. } | Self::Later { .. } => None,
         }
     }
 
@@ -62,7 +64,7 @@ impl Exchange {
     fn method(&self) -> Asked {
         match self {
             Self::Passing { by, .. } | Self::Withdrawn { by, .. } => *by,
-            Self::Restoring { .. } | Self::Turning { .. } | Self::Offered { .. } => Asked::Invite,
+            Self::Restoring { .. } | Self::Turning { .. } | Self::Offered { .. } | Self::Later { .. } => Asked::Invite,
         }
     }
 
@@ -72,6 +74,7 @@ impl Exchange {
             Self::Passing { give_up_at, .. }
             | Self::Restoring { give_up_at, .. }
             | Self::Turning { give_up_at, .. } => Some(*give_up_at),
+            Self::Later { at, .. } => Some(*at),
             Self::Withdrawn { .. } | Self::Offered { .. } => None,
         }
     }
@@ -261,7 +264,9 @@ impl Call {
                 }
             }
             // Nobody wants it any more.
-            Exchange::Withdrawn { .. } | Exchange::Offered { .. } => self.unchanged(cx, &exchange, NOT_ACCEPTABLE),
+            Exchange::Withdrawn { .. } | Exchange::Offered { .. } | Exchange::Later { .. } => {
+                self.unchanged(cx, &exchange, NOT_ACCEPTABLE);
+            }
         }
     }
 
@@ -285,7 +290,7 @@ impl Call {
             }
             Exchange::Withdrawn { from, .. } => self.restore(cx, from),
             Exchange::Turning { from, again, .. } => self.turned(cx, from, again),
-            Exchange::Restoring { .. } | Exchange::Offered { .. } => self.rejoin(cx),
+            Exchange::Restoring { .. } | Exchange::Offered { .. } | Exchange::Later { .. } => self.rejoin(cx),
         }
     }
 
@@ -301,8 +306,18 @@ impl Call {
             let code = if matches!(code, 300..=399 | 401 | 407 | 422) { NOT_ACCEPTABLE } else { code };
             cx.respond(*server, Reply::new(code));
         }
-        if let Exchange::Turning { from, again, .. } = exchange {
-            self.turned(cx, *from, *again);
+        if let Exchange::Turning { from, again, refusals, .. } = exchange {
+            let (from, again, refusals) = (*from, *again, refusals + 1);
+            match code {
+                491 | 500 | 503 if refusals <= limits::TURNS => {
+                    // Between 2.1 and 4 s, as for one who made the Call-ID.
+                    let wait = Duration::from_millis(2_100 + cx.ids.number() % 1_900);
+                    bridged.exchange = Some(Exchange::Later { from, again, refusals, at: cx.now + wait });
+                }
+                // Whoever does not take it in keeps to ports that are not its own any more.
+                _ if again => self.end(cx, Ending::Offer(488)),
+                _ => self.turned(cx, from, again),
+            }
         }
     }
 
@@ -362,6 +377,10 @@ impl Call {
                 self.withdraw_change(cx);
             }
             Some(Exchange::Restoring { .. } | Exchange::Turning { .. }) => self.end(cx, Ending::PeerVanished),
+            Some(Exchange::Later { from, again, refusals, .. }) => {
+                let (from, again, refusals) = (*from, *again, *refusals);
+                self.turn_once_more(cx, from, again, refusals);
+            }
             Some(Exchange::Withdrawn { .. } | Exchange::Offered { .. }) | None => {}
         }
     }

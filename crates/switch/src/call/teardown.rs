@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use domain::{HangupBy, LegMedia};
-use media::{Command, LegStats};
+use media::{Command, Leg, LegStats};
 use sip::Reply;
 
 use super::effect::{Context, Effect};
@@ -18,7 +18,8 @@ use crate::verdict::Ending;
 /// Both sides are gone; statistics are awaited.
 pub(super) struct Closing {
     pub(super) give_up_at: Instant,
-    legs: Vec<domain::CallLeg>,
+    /// Each with the pair of ports it had.
+    legs: Vec<(Leg, domain::CallLeg)>,
 }
 
 impl Call {
@@ -53,13 +54,13 @@ impl Call {
                     cx.effects.push(Effect::Bye { dialog: callee.end.dialog, reason: Some(ending.reason()) });
                 }
             }
-            legs.push(callee.leg);
+            legs.push((callee.end.ports, callee.leg));
         }
         self.release_caller(cx, ending, gone);
         self.record.end(cx, &verdict, by);
         self.caller.leg.sip_response_code = self.record.row().sip_response_code;
-        legs.insert(0, self.caller.leg.clone());
-        for leg in &mut legs {
+        legs.insert(0, (self.caller.end.ports, self.caller.leg.clone()));
+        for (_, leg) in &mut legs {
             leg.end_time = cx.at;
             leg.hangup_cause = Some(verdict.q850);
         }
@@ -126,10 +127,10 @@ impl Call {
     }
 
     /// Closes the record.
-    fn close(&mut self, cx: &mut Context<'_>, legs: Vec<domain::CallLeg>, stats: &[LegStats]) {
+    fn close(&mut self, cx: &mut Context<'_>, legs: Vec<(Leg, domain::CallLeg)>, stats: &[LegStats]) {
         let media: Vec<LegMedia> = stats.iter().map(measured).collect();
-        for (index, mut leg) in legs.into_iter().enumerate() {
-            leg.media = media.get(index).filter(|_| leg.answer_time.is_some()).cloned();
+        for (ports, mut leg) in legs {
+            leg.media = media.get(usize::from(ports.0)).filter(|_| leg.answer_time.is_some()).cloned();
             write_leg(cx, leg);
         }
         self.record.close(cx, media);

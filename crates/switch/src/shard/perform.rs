@@ -147,7 +147,10 @@ impl Shard {
                     self.follow_peer(now, key, dialog);
                     self.bye(now, dialog, reason.as_ref());
                 }
-                Effect::Forget { dialog } => self.endpoint.forget(dialog),
+                Effect::Forget { dialog } => {
+                    self.endpoint.forget(dialog);
+                    self.calls.disown(key, dialog);
+                }
                 Effect::Media(command) => self.outputs.push_back(Output::Media(command)),
                 Effect::Journal(entry) => self.outputs.push_back(Output::Journal(entry)),
             }

@@ -273,27 +273,50 @@ impl Calls {
     }
 
     /// Whether one who is in two calls may bring them together: both are of one tenant, the far ends of both dialogs are phones of
-    /// one extension, and neither call is busy with anything else.
-    pub(super) fn may_join(&self, from: (CallKey, DialogId), to: (CallKey, DialogId)) -> bool {
-        let call = |key| self.calls.get(&key).and_then(|entry| entry.call.as_ref());
-        let (Some(one), Some(other)) = (call(from.0), call(to.0)) else { return false };
+    /// one extension, and neither call is busy with anything else; otherwise why not: 491 when it may be tried again.
+    pub(super) fn may_join(&self, from: (CallKey, DialogId), to: (CallKey, DialogId)) -> Result<(), u16> {
+        let call = |key| self.calls.get(&key).and_then(|entry| entry.call.as_ref()).ok_or(481_u16);
+        let (one, other) = (call(from.0)?, call(to.0)?);
         let extension = one.extension_of(from.1);
-        one.tenant() == other.tenant()
+        let may = one.tenant() == other.tenant()
             && extension.is_some()
             && extension == other.extension_of(to.1)
             && one.may_part(from.1)
-            && other.may_adopt(to.1)
+            && other.may_adopt(to.1, false);
+        match may {
+            false => Err(481),
+            true if one.is_changing() || other.is_changing() => Err(491),
+            true => Ok(()),
+        }
     }
 
-    /// Whether an INVITE may take the place of who is behind a dialog; otherwise its answer (RFC 3891 §3).
-    pub(super) fn may_replace(&self, key: CallKey, place: DialogId, early_only: bool) -> Result<(), u16> {
+    /// Whether an INVITE may take the place of who is behind a dialog; otherwise its answer (RFC 3891 §3). A call that rings may be
+    /// picked up by anybody of the tenant; one who talks is replaced by another phone of its own extension alone (§5).
+    pub(super) fn may_replace(
+        &self,
+        (key, place): (CallKey, DialogId),
+        identity: &Identity,
+        early_only: bool,
+    ) -> Result<(), u16> {
         let call = self.calls.get(&key).and_then(|entry| entry.call.as_ref()).ok_or(481_u16)?;
         match call.is_confirmed(place) {
-            _ if !call.may_adopt(place) => Err(481),
+            _ if !call.may_adopt(place, true) => Err(481),
+            true if call.extension_of(place) != Some(identity.extension_id) => Err(403),
             true if early_only => Err(486),
+            true if call.is_changing() => Err(491),
             // A caller's own early dialog is no one's to take.
             false if call.is_caller(place) => Err(481),
             _ => Ok(()),
+        }
+    }
+
+    /// A dialog is nobody's any more.
+    pub(super) fn disown(&mut self, key: CallKey, dialog: DialogId) {
+        if let Some(entry) = self.calls.get_mut(&key) {
+            entry.dialogs.retain(|owned| *owned != dialog);
+            if self.dialogs.get(&dialog) == Some(&key) {
+                self.dialogs.remove(&dialog);
+            }
         }
     }
 

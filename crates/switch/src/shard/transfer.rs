@@ -8,7 +8,8 @@ use sip::header::Replaces;
 use sip::{DialogId, Header, Reply, Request, ServerId};
 
 use super::Shard;
-use crate::call::transfer::{self, Party};
+use crate::call::place::Party;
+use crate::call::transfer;
 use crate::call::{CallKey, Setup};
 
 /// The call that the Refer-To of a REFER names, unescaped.
@@ -40,11 +41,12 @@ impl Shard {
     ) {
         self.calls.owe(key, server);
         let named = Replaces::parse(replaces).ok().and_then(|replaces| self.named(&replaces));
-        let target =
-            named.filter(|(other, place)| *other != key && self.calls.may_join((key, dialog), (*other, *place)));
-        let Some((other, place)) = target else {
-            self.run(now, key, |call, cx| call.refuse_part(cx, dialog, server, request));
-            return;
+        let named = named.filter(|(other, _)| *other != key);
+        let verdict = named.map_or(Err(481), |target| self.calls.may_join((key, dialog), target));
+        let (other, place) = match (named, verdict) {
+            (Some(target), Ok(())) => target,
+            (_, Err(491)) => return self.run(now, key, |_, cx| cx.respond(server, Reply::new(491))),
+            _ => return self.run(now, key, |call, cx| call.refuse_part(cx, dialog, server, request)),
         };
         let mut party = None;
         self.run(now, key, |call, cx| party = call.part(cx, dialog, server, request));
@@ -58,16 +60,23 @@ impl Shard {
     pub(super) fn replace(&mut self, now: Instant, setup: &Setup<'_>, replaces: &Replaces) {
         let named = self.named(replaces).filter(|(key, _)| self.calls.tenant(*key) == Some(setup.identity.tenant));
         let Some((key, place)) = named else { return self.respond(now, setup.server, Reply::new(481)) };
-        if let Err(code) = self.calls.may_replace(key, place, replaces.early_only) {
+        if let Err(code) = self.calls.may_replace((key, place), setup.identity, replaces.early_only) {
             return self.respond(now, setup.server, Reply::new(code));
         }
         if !self.calls.own_dialog(key, setup.dialog) {
             return self.respond(now, setup.server, Reply::new(503));
         }
         self.calls.owe(key, setup.server);
+        let mut refused = false;
         self.run(now, key, |call, cx| match Party::invited(cx, setup) {
             Ok(party) => call.adopt(cx, party, place),
-            Err(code) => cx.respond(setup.server, Reply::new(code)),
+            Err(code) => {
+                refused = true;
+                cx.respond(setup.server, Reply::new(code));
+            }
         });
+        if refused {
+            self.calls.disown(key, setup.dialog);
+        }
     }
 }

@@ -70,3 +70,21 @@ fn loss_alone_makes_nobody_unreachable() {
     }
     world.finish();
 }
+
+/// A question to where a phone was says nothing about where it is.
+#[test]
+fn a_phone_that_comes_back_during_a_question_is_there() {
+    let mut world = office(603, Weather::CALM);
+    world.phone("1002").vanishes();
+    world.run_for(EVERY + Duration::from_secs(5));
+    world.phone("1002").phone(|phone, now| {
+        phone.reboot();
+        phone.move_to(41_000);
+        phone.register(now, 3_600);
+    });
+    for _ in 0..40 {
+        world.seconds(1);
+        assert_ne!(reach(&world, "1002"), Reach::Unreachable);
+    }
+    world.finish();
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{CallEventKind, CallStatus, JournalEntry};
-use testkit::{DialogIds, Stage, TenantBuilder, Weather, World, WorldConfig};
+use testkit::{DialogIds, Law, Stage, TenantBuilder, Weather, World, WorldConfig};
 
 const OFFICE: &[&str] = &["1001", "1002", "1003", "1004"];
 
@@ -114,6 +114,7 @@ fn one_who_hangs_up_at_once_has_transferred_all_the_same() {
     world.phone("1001").hangs_up();
     world.seconds(5);
     assert_eq!(world.stage("1001"), Stage::Over);
+    assert_eq!(world.talk("1001").news.last(), Some(&200), "also one who has gone is told");
     talk_together(&world, "1002", "1003");
     world.phone("1002").hangs_up();
     world.seconds(2);
@@ -259,24 +260,79 @@ fn ids(world: &World, name: &str) -> DialogIds {
     world.look(name).dialog_ids().expect("a dialog")
 }
 
+/// The same office, where `name` has a second phone.
+fn talking_beside(seed: u64, name: &str, laws: &[Law]) -> World {
+    let mut world = talking(seed, Weather::CALM);
+    world.plug_in("alpha", name, "beside", |setup| setup.with_laws(laws));
+    world.phone("beside").registers();
+    world.seconds(1);
+    world
+}
+
 #[test]
-fn an_invite_takes_the_place_of_one_who_talks() {
+fn another_phone_of_the_extension_takes_the_call_over() {
     for (name, stays) in [("1001", "1002"), ("1002", "1001")] {
         for as_watched in [false, true] {
-            let mut world = talking(510, Weather::CALM);
+            let mut world = talking_beside(510, name, &[Law::A]);
             let ids = ids(&world, name);
-            world.phone("1004").phone(|phone, now| phone.dial_replacing(now, name, &ids, as_watched, false));
+            world.phone("beside").phone(|phone, now| phone.dial_replacing(now, name, &ids, as_watched, false));
             world.seconds(3);
             let case = format!("{name} {as_watched}");
             assert_eq!(world.stage(name), Stage::Over, "{case}");
-            talk_together(&world, stays, "1004");
+            talk_together(&world, stays, "beside");
             world.phone(stays).hangs_up();
             world.seconds(2);
-            assert_eq!(world.stage("1004"), Stage::Over, "{case}");
+            assert_eq!(world.stage("beside"), Stage::Over, "{case}");
             assert_eq!(world.records().count(), 1, "{case}");
             world.finish();
         }
     }
+}
+
+/// RFC 3891 §5: whoever has seen the ids of a call, on a lamp or on the wire, may not end it for others.
+#[test]
+fn a_colleague_does_not_take_a_running_call_over() {
+    for name in ["1001", "1002"] {
+        for as_watched in [false, true] {
+            let mut world = talking(516, Weather::CALM);
+            let ids = ids(&world, name);
+            world.phone("1004").phone(|phone, now| phone.dial_replacing(now, name, &ids, as_watched, false));
+            world.seconds(2);
+            assert_eq!(world.code("1004"), Some(403), "{name} {as_watched}");
+            talk_together(&world, "1001", "1002");
+            world.phone("1001").hangs_up();
+            world.finish();
+        }
+    }
+}
+
+/// RFC 3891 §3: an INVITE that cannot be taken leaves the call that it names as it is.
+#[test]
+fn a_takeover_that_cannot_be_heard_changes_nothing() {
+    let mut world = talking_beside(517, "1002", &[]);
+    let ids = ids(&world, "1002");
+    world.phone("beside").phone(|phone, now| phone.dial_replacing(now, "1002", &ids, false, false));
+    world.seconds(2);
+    assert_eq!(world.code("beside"), Some(488));
+    talk_together(&world, "1001", "1002");
+    world.phone("1001").hangs_up();
+    world.finish();
+}
+
+/// A transfer to a call that rings at the very phone that asks for it has nobody to be given to.
+#[test]
+fn a_ringing_call_of_its_own_is_no_place_to_send_anybody() {
+    let mut world = talking(518, Weather::CALM);
+    world.phone("1002").rings_on();
+    world.phone("1003").dials("1002");
+    world.seconds(2);
+    world.phone("1002").joins_its_calls();
+    world.seconds(2);
+    assert_eq!(world.look("1002").talks[0].news, [481]);
+    assert_eq!((world.hearing("1001"), world.look("1002").open_calls()), (vec!["1002".to_owned()], 2));
+    world.phone("1003").hangs_up();
+    world.phone("1001").hangs_up();
+    world.finish();
 }
 
 #[test]
@@ -299,7 +355,7 @@ fn a_ringing_call_is_picked_up_by_another_phone() {
 
 #[test]
 fn an_invite_that_replaces_nothing_is_refused() {
-    let mut world = talking(512, Weather::CALM);
+    let mut world = talking_beside(512, "1002", &[Law::Mu]);
     let good = ids(&world, "1002");
     let mut wrong = good.clone();
     wrong.call_id.push('x');
@@ -307,9 +363,9 @@ fn an_invite_that_replaces_nothing_is_refused() {
     world.seconds(2);
     assert_eq!(world.code("1004"), Some(481));
     // The dialog is confirmed, and only an early one is wanted.
-    world.phone("1004").phone(|phone, now| phone.dial_replacing(now, "1002", &good, false, true));
+    world.phone("beside").phone(|phone, now| phone.dial_replacing(now, "1002", &good, false, true));
     world.seconds(2);
-    assert_eq!(world.code("1004"), Some(486));
+    assert_eq!(world.code("beside"), Some(486));
     talk_together(&world, "1001", "1002");
     world.phone("1001").hangs_up();
     world.finish();

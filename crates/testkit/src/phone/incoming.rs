@@ -54,7 +54,8 @@ impl Phone {
             (Method::Info | Method::Message, Some(call), Some(_)) if self.follows(call, &request) => {
                 return self.told(now, place, call, &request);
             }
-            (Method::Notify, Some(call), Some(_)) if self.follows(call, &request) => {
+            // The subscription of a REFER may outlive the call (RFC 5057 §5.2).
+            (Method::Notify, Some(call), Some(_)) => {
                 return self.notified(now, place, call, &request);
             }
             (Method::Message, None, None) => return self.lettered(now, place, &request),
