@@ -35,6 +35,8 @@ const ACCEPT_MESSAGE: &str = "text/plain";
 struct Passed {
     request: RequestKey,
     server: ServerId,
+    /// Where it was sent. Who was there may have left the call since.
+    to: DialogId,
 }
 
 /// The requests of a call that were sent on.
@@ -118,7 +120,7 @@ impl Call {
             return cx.respond(server, Reply::new(500).header(Name::RetryAfter, later));
         }
         let key = self.request_key();
-        self.passing.passed.push(Passed { request: key, server });
+        self.passing.passed.push(Passed { request: key, server, to: other });
         cx.effects.push(Effect::InDialog {
             request: key,
             dialog: other,
@@ -137,10 +139,12 @@ impl Call {
         let passed = self.passing.passed.swap_remove(index);
         cx.effects.push(Effect::Release { request });
         match code {
-            // RFC 3261 §12.2.1.2: the dialog is gone, and with it the call.
+            // RFC 3261 §12.2.1.2: the dialog is gone, and with it the call that it belongs to.
             408 | 481 => {
                 cx.respond(passed.server, Reply::new(480));
-                self.end(cx, Ending::PeerVanished);
+                if self.side(passed.to).is_some() {
+                    self.end(cx, Ending::PeerVanished);
+                }
             }
             // A challenge or a redirection is meant for us.
             300..=399 | 401 | 407 => cx.respond(passed.server, Reply::new(480)),

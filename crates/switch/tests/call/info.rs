@@ -6,7 +6,7 @@ use domain::CallEventKind::{Answered, Digit, Ended, Initiated, Ringing};
 use sip::{Message, Method, Name};
 
 use crate::bench::Bench;
-use crate::phone::{ALICE, Dialog, Talk, phone, sdp, talk};
+use crate::phone::{ALICE, CAROL, Dialog, Talk, phone, sdp, talk};
 
 const KEY: &str = "Signal=5\r\nDuration=160\r\n";
 
@@ -112,6 +112,37 @@ fn a_side_that_does_not_know_the_dialog_any_more_ends_the_call() {
         let bye = bench.request(alice.phone.address, &Method::Bye);
         alice.phone.answer(&mut bench, &bye, 200, "", "");
         bench.end();
+    }
+}
+
+/// Who has left the call says nothing about it any more, whatever became of its dialog.
+#[test]
+fn one_who_has_been_replaced_does_not_end_the_call_of_the_others() {
+    for code in [408, 481] {
+        let Talk { mut bench, mut alice, mut bob } = talk();
+        let carol = phone("1003", CAROL);
+        carol.register(&mut bench);
+        alice.send_as(&mut bench, "INFO", &kind("application/dtmf"), "1");
+        let info = bench.request(bob.phone.address, &Method::Info);
+        bob.send_as(&mut bench, "REFER", "Refer-To: <sip:1003@alpha.test>\r\n", "");
+        bench.response(bob.phone.address, 202);
+        let notify = bench.request(bob.phone.address, &Method::Notify);
+        bob.phone.answer(&mut bench, &notify, 200, "", "");
+        let invite = bench.request(carol.address, &Method::Invite);
+        carol.answer(&mut bench, &invite, 200, "carol", &sdp(carol, ""));
+        bench.request(carol.address, &Method::Ack);
+        let moved = bench.request(alice.phone.address, &Method::Invite);
+        alice.phone.answer(&mut bench, &moved, 200, "", &sdp(alice.phone, ""));
+        bench.request(alice.phone.address, &Method::Ack);
+        let notify = bench.request(bob.phone.address, &Method::Notify);
+        bob.phone.answer(&mut bench, &notify, 200, "", "");
+        let bye = bench.request(bob.phone.address, &Method::Bye);
+        bob.phone.answer(&mut bench, &bye, 200, "", "");
+        bob.phone.answer(&mut bench, &info, code, "", "");
+        bench.response(alice.phone.address, 480);
+        bench.nothing(alice.phone.address);
+        bench.nothing(carol.address);
+        hang_up(&mut bench, &mut alice, &carol.dialog(&invite, "carol"));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::CallEventKind::{Answered, Ended, Initiated, Ringing};
 use domain::CallStatus;
 use sip::{Message, Method, Name, Request};
 
@@ -254,4 +255,28 @@ fn each_leg_is_refreshed_by_itself() {
     alice.phone.answer(&mut bench, &invite, 487, "", "");
     let record = bench.end();
     assert_eq!((record.status, record.hangup_cause), (CallStatus::Failed, Some(27)));
+}
+
+/// The call is over, and its last answers change nothing about it.
+#[test]
+fn what_is_said_to_a_refresh_after_the_end_is_no_news() {
+    for (code, knows) in [(481, true), (481, false), (200, false), (200, true)] {
+        let Talk { mut bench, alice, mut bob } = if knows { updating() } else { talk() };
+        bench.worker = false;
+        bench.advance(Duration::from_secs(900));
+        let refresh = received(&mut bench, &alice);
+        let to_bob = received(&mut bench, &bob);
+        bob.phone.answer(&mut bench, &to_bob, 200, "", if knows { "" } else { "v=0" });
+        bench.forget_messages();
+        bob.send(&mut bench, "BYE", "");
+        bench.response(bob.phone.address, 200);
+        let bye = bench.request(alice.phone.address, &Method::Bye);
+        alice.phone.answer(&mut bench, &bye, 200, "", "");
+        assert_eq!(bench.events(), [Initiated, Ringing, Answered, Ended]);
+        let (plans, media) = (bench.plans().len(), bench.media.len());
+        alice.phone.answer(&mut bench, &refresh, code, "", &sdp(alice.phone, "a=sendonly\r\n"));
+        bench.advance(Duration::from_secs(1));
+        assert_eq!(bench.events(), [Initiated, Ringing, Answered, Ended], "{code} {knows}");
+        assert_eq!((bench.plans().len(), bench.media.len()), (plans, media), "{code} {knows}");
+    }
 }
