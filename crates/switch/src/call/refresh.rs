@@ -60,6 +60,10 @@ impl Call {
     /// Asks them.
     pub(super) fn timers_due(&mut self, cx: &mut Context<'_>) {
         for side in BOTH {
+            // The first side that is not there ends the call of both.
+            if self.is_ending() {
+                return;
+            }
             let due = self.end_of(side).and_then(|end| end.timer.handle_timeout(cx.now));
             self.serve(cx, side, due);
         }
@@ -124,8 +128,11 @@ impl Call {
         true
     }
 
-    /// Which side is being asked by a request.
+    /// Which side is being asked by a request. Once the call has ended it is of no interest any more.
     fn refreshing(&mut self, request: RequestKey) -> Option<(Side, Asked)> {
+        if self.is_ending() {
+            return None;
+        }
         BOTH.into_iter().find_map(|side| match self.end_of(side)?.timer.pending() {
             Some((pending, method)) if pending == request => Some((side, method)),
             _ => None,
