@@ -560,9 +560,13 @@ fn phones_of(cx: &Around<'_>, message: &Message, but: Option<&Flow>) -> Vec<Outg
     };
     let mut headers = crate::call::identity::identity_headers(&from);
     headers.push((Name::Date, Bytes::from(message.sent_at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())));
-    let bindings = cx.registrar.bindings(cx.now, message.mailbox.tenant, &message.to);
-    let there = bindings.filter(|binding| {
-        but != Some(binding.flow()) && cx.qualify.reach(binding.registration().id) != Reach::Unreachable
+    let all = || cx.registrar.bindings(cx.now, message.mailbox.tenant, &message.to);
+    let sender = but.and_then(|flow| all().find(|binding| binding.flow() == flow));
+    // One message for each device, however many flows it keeps.
+    let there = cx.registrar.targets(cx.now, message.mailbox.tenant, &message.to).into_iter().filter(|binding| {
+        but != Some(binding.flow())
+            && !sender.is_some_and(|sender| sender.is_with(binding))
+            && cx.qualify.reach(binding.registration().id) != Reach::Unreachable
     });
     there
         .filter_map(|binding| {

@@ -18,6 +18,12 @@ pub struct Binding {
 }
 
 impl Binding {
+    /// Whether both are of one device: over the same flow, or over two flows that it keeps (RFC 5626).
+    pub(crate) fn is_with(&self, other: &Self) -> bool {
+        let instance = &self.registration.instance;
+        self.flow == other.flow || instance.is_some() && *instance == other.registration.instance
+    }
+
     pub(super) fn new(registration: Registration, flow: Flow, expires_at: Instant) -> Self {
         Self { registration, flow, expires_at }
     }

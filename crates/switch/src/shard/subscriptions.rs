@@ -13,7 +13,7 @@ use crate::admit::{Admittance, Identity};
 use crate::call::{Call, Watched};
 use crate::clock::WallClock;
 use crate::limits;
-use crate::registrar::{News, Registrar};
+use crate::registrar::{Binding, News, Registrar};
 use crate::subscription::{Lamp, Order, Unasked, View, dialog_of};
 
 /// What the subscriptions of a shard may see of it. A macro, since they themselves are borrowed at the same time.
@@ -159,9 +159,13 @@ impl Shard {
             .into_iter()
             .filter_map(|dialog| self.endpoint.dialog(dialog).map(|dialog| *dialog.flow()))
             .collect();
-        let bindings = self.registrar.bindings(now, *tenant, extension);
-        let bindings = bindings.filter(|binding| flow.is_none_or(|flow| flow == *binding.flow()));
-        for binding in bindings.filter(|binding| !asked.contains(binding.flow())) {
+        let all: Vec<_> = self.registrar.bindings(now, *tenant, extension).collect();
+        let has_asked =
+            |device: &Binding| all.iter().any(|binding| binding.is_with(device) && asked.contains(binding.flow()));
+        // One for each device, however many flows it keeps.
+        let devices = self.registrar.targets(now, *tenant, extension).into_iter();
+        let devices = devices.filter(|binding| flow.is_none_or(|flow| flow == *binding.flow()));
+        for binding in devices.filter(|device| !has_asked(device)) {
             let Ok(uri) = binding.target() else { continue };
             let outgoing = OutgoingRequest {
                 method: Method::Notify,

@@ -294,3 +294,38 @@ fn a_tenant_that_writes_too_much_does_not_silence_another() {
     assert_eq!((refused.len(), refused.iter().all(|code| *code == 503)), (200, true), "{refused:?}");
     world.finish();
 }
+
+/// Two places where one device is registered at once.
+fn with_two_flows(seed: u64) -> World {
+    let mut before = World::office(seed, Weather::CALM, &["1001", "1002"]);
+    before.plug_in("alpha", "1002", "second", |setup| setup);
+    before.register_all();
+    let mut flows = before.shard().registrations(None);
+    flows.retain(|flow| flow.extension == "1002");
+    for (flow, reg_id) in flows.iter_mut().zip(1..) {
+        (flow.instance, flow.reg_id) = (Some("<urn:uuid:1>".to_owned()), Some(reg_id));
+    }
+    assert_eq!(flows.len(), 2);
+    let mut world = World::new(WorldConfig::new(seed, Weather::CALM));
+    world.add_tenant(TenantBuilder::new("alpha").with_extensions(&["1001", "1002"]));
+    for (number, name) in [("1001", "1001"), ("1002", "1002"), ("1002", "second")] {
+        world.plug_in("alpha", number, name, |setup| setup);
+    }
+    world.tell(switch::Input::Bindings(flows));
+    world
+}
+
+#[test]
+fn a_device_that_keeps_two_flows_gets_it_once() {
+    let mut world = with_two_flows(414);
+    world.phone("1001").writes("1002", "once");
+    world.seconds(1);
+    assert_eq!([got(&world, "1002"), got(&world, "second")].concat(), ["once"]);
+    assert_eq!(statuses(&world, "1001"), [200]);
+    let tenant = world.tenant("alpha").id();
+    let waiting = domain::MessageWaiting { new: 1, old: 0, urgent_new: 0, urgent_old: 0 };
+    world.tell(switch::Input::MessageWaiting { tenant, extension: "1002".to_owned(), waiting });
+    world.seconds(1);
+    assert_eq!(world.look("1002").unasked.len() + world.look("second").unasked.len(), 1, "one lamp");
+    world.finish();
+}
