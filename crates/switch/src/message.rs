@@ -384,6 +384,11 @@ impl Messages {
         }
     }
 
+    /// A tenant is gone, and what waited for its extensions with it.
+    pub(crate) fn remove_tenant(&mut self, now: Instant, tenant: TenantId) {
+        self.mailboxes.remove_tenant(now, tenant, &mut self.effects);
+    }
+
     /// A phone of an extension has registered.
     pub(crate) fn registered(&mut self, now: Instant, mailbox: MailboxKey, number: &str) {
         self.mailboxes.registered(now, mailbox, number, &mut self.effects);

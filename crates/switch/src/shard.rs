@@ -304,6 +304,7 @@ impl Shard {
                 self.admittance.remove(tenant);
                 self.registrar.remove_tenant(tenant);
                 self.subscriptions.remove_tenant(now, tenant);
+                self.messages_gone(now, tenant);
             }
             Input::Subscriptions(subscriptions) => self.restore_subscriptions(now, subscriptions),
             Input::MessageWaiting { tenant, extension, waiting } => {

@@ -10,7 +10,7 @@
 //!
 //! The store is asked only for extensions of which it is known that something waits, so a REGISTER costs the database nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use domain::{ExtensionId, MessageId, StoredMessage, TenantId};
@@ -56,11 +56,11 @@ enum State {
     Resting { again: bool },
 }
 
-/// All mailboxes of a shard. The hash set is for look-up alone.
+/// All mailboxes of a shard.
 #[derive(Default)]
 pub(super) struct Mailboxes {
     /// Something waits for these.
-    waiting: HashSet<MailboxKey>,
+    waiting: BTreeSet<MailboxKey>,
     boxes: BTreeMap<MailboxKey, Mailbox>,
     /// How many of them are not resting.
     busy: usize,
@@ -74,6 +74,19 @@ impl Mailboxes {
     /// Something waits for an extension.
     pub(super) fn waits(&mut self, key: MailboxKey) {
         self.waiting.insert(key);
+    }
+
+    /// Nothing waits for a tenant's extensions any more.
+    pub(super) fn remove_tenant(&mut self, now: Instant, tenant: TenantId, out: &mut VecDeque<Effect>) {
+        self.waiting.retain(|key| key.tenant != tenant);
+        self.queued.retain(|key| key.tenant != tenant);
+        self.queue.retain(|(key, _)| key.tenant != tenant);
+        self.deadlines.retain(|(_, key)| key.tenant != tenant);
+        let busy = |state: &State| !matches!(state, State::Resting { .. });
+        let gone = self.boxes.iter().filter(|(key, mailbox)| key.tenant == tenant && busy(&mailbox.state)).count();
+        self.boxes.retain(|key, _| key.tenant != tenant);
+        self.busy = self.busy.saturating_sub(gone);
+        self.start_next(now, out);
     }
 
     /// A phone of an extension has registered.

@@ -94,6 +94,11 @@ impl Shard {
         self.with_messages(now, None, |messages, _| messages.waiting(mailboxes));
     }
 
+    /// A tenant is gone.
+    pub(super) fn messages_gone(&mut self, now: Instant, tenant: TenantId) {
+        self.with_messages(now, None, |messages, _| messages.remove_tenant(now, tenant));
+    }
+
     /// A binding was made or refreshed: what waits for its extension can be delivered.
     pub(super) fn offer_messages(&mut self, now: Instant, change: &RegistrationChange) {
         let RegistrationChange::Put(registration) = change else { return };

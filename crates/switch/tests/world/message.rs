@@ -329,3 +329,19 @@ fn a_device_that_keeps_two_flows_gets_it_once() {
     assert_eq!(world.look("1002").unasked.len() + world.look("second").unasked.len(), 1, "one lamp");
     world.finish();
 }
+
+#[test]
+fn what_waited_for_a_tenant_that_is_gone_is_not_asked_for() {
+    let mut world = World::office(415, Weather::CALM, TRIO);
+    world.phone("1002").unregisters();
+    world.seconds(1);
+    world.phone("1001").writes("1002", "too late");
+    world.seconds(1);
+    assert_eq!(statuses(&world, "1001"), [202]);
+    world.remove_tenant("alpha");
+    world.add_tenant(TenantBuilder::new("alpha").with_extensions(TRIO));
+    world.phone("1002").registers();
+    world.seconds(1);
+    assert_eq!((world.post.asked, got(&world, "1002").len()), (0, 0));
+    world.finish();
+}
