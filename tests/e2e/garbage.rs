@@ -80,7 +80,9 @@ fn strangers_are_challenged_or_refused_and_leave_nothing() {
         ("INVITE sip:1002@127.0.0.1", "407"),
         ("REGISTER sip:127.0.0.1", "401"),
         ("INVITE sip:1002@unknown.example", "403"),
-        ("INVITE tel:+15551234", "416"),
+        // A telephone number is taken as one is dialled (RFC 3966), other schemes are not.
+        ("INVITE tel:+15551234", "407"),
+        ("INVITE mailto:1002@127.0.0.1", "416"),
         ("INVITE sip:%00@127.0.0.1", "407"),
     ];
     for (start, expected) in cases {
