@@ -1,4 +1,4 @@
-//! The real binary, with real sockets, a real PostgreSQL and real peers.
+//! The real binary, with real sockets, a real PostgreSQL and real peers. What measures time is in `load.rs`.
 
 #[path = "e2e/server.rs"]
 mod server;
@@ -11,16 +11,12 @@ mod wire;
 
 #[path = "e2e/baresip.rs"]
 mod baresip;
-#[path = "e2e/blf.rs"]
-mod blf;
 #[path = "e2e/browser.rs"]
 mod browser;
 #[path = "e2e/calls.rs"]
 mod calls;
 #[path = "e2e/command_line.rs"]
 mod command_line;
-#[path = "e2e/defence.rs"]
-mod defence;
 #[path = "e2e/faults.rs"]
 mod faults;
 #[path = "e2e/features.rs"]
@@ -29,8 +25,6 @@ mod features;
 mod garbage;
 #[path = "e2e/linphone.rs"]
 mod linphone;
-#[path = "e2e/overload.rs"]
-mod overload;
 #[path = "e2e/storm.rs"]
 mod storm;
 #[path = "e2e/tenants.rs"]

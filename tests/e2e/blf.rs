@@ -60,6 +60,7 @@ fn cseq(note: &str) -> u32 {
 
 #[test]
 fn a_lamp_is_right_within_a_second_everywhere_and_after_a_restart() {
+    let _alone = crate::alone();
     let mut server = Server::start();
     let mut watchers: Vec<Phone> = [Transport::Udp, Transport::Tcp, Transport::Wss]
         .into_iter()

@@ -104,6 +104,7 @@ fn weak_answer(request: &str, login: &Login) -> String {
 
 #[test]
 fn sipvicious_learns_everything_of_a_weak_peer() {
+    let _alone = crate::alone();
     let login = Login { username: "1003".to_owned(), password: "password1999".to_owned() };
     let peer = WeakPeer::start(login.clone());
     let seen = tool("svmap", peer.address, &[]);
@@ -117,6 +118,7 @@ fn sipvicious_learns_everything_of_a_weak_peer() {
 
 #[test]
 fn sipvicious_learns_nothing_of_us() {
+    let _alone = crate::alone();
     let server = guarded();
     let weak = "password1999";
     let made = server.command(&["extension", "create", "--tenant", "demo", "1003", "--password", weak]);
@@ -154,6 +156,7 @@ fn sipvicious_learns_nothing_of_us() {
 
 #[test]
 fn bans_are_shown_made_and_lifted_and_survive_a_restart() {
+    let _alone = crate::alone();
     let mut server = guarded();
     let refused = |server: &Server, arguments: &[&str], words: &str| {
         let output = server.command(arguments);
@@ -203,6 +206,7 @@ fn bans_are_shown_made_and_lifted_and_survive_a_restart() {
 
 #[test]
 fn the_allow_list_is_not_banned() {
+    let _alone = crate::alone();
     let server = Server::start();
     let output = server.command(&["ban", "add", "127.0.0.1"]);
     assert!(!output.status.success());
@@ -309,6 +313,7 @@ fn goes_about_its_business(phone: &mut Phone, round: u32) {
 
 #[test]
 fn fifty_phones_do_not_notice_a_flood_of_strangers() {
+    let _alone = crate::alone();
     let soak = std::env::var_os("YAKYAK_SOAK").is_some();
     let server = guarded();
     let mut phones: Vec<Phone> = (0..50)
@@ -369,6 +374,7 @@ fn fifty_phones_do_not_notice_a_flood_of_strangers() {
 
 #[test]
 fn secrets_stay_out_of_the_log() {
+    let _alone = crate::alone();
     let server = Server::start_with(&[("YAKYAK_SERVER__LOG", "trace")]);
     let mut phone = Phone::new(&server, Transport::Udp, false, "1001");
     let right = phone.login.password.clone();

@@ -141,6 +141,7 @@ macro_rules! hold {
 
 /// Tries until it holds once.
 fn holds(test: impl Fn(&Bench) -> Result<(), String>) {
+    let _alone = crate::alone();
     let mut seen = Vec::new();
     for _ in 0..TRIES {
         let bench = Bench::new();
