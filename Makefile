@@ -37,6 +37,7 @@ bench:
 	$(CARGO) bench --locked --bench core
 	$(CARGO) bench --locked --bench relay
 	$(CARGO) bench --locked --bench signalling
+	$(CARGO) bench --locked --bench reconnect
 
 bench-peers:
 	@tools/packages bench-peers

@@ -50,7 +50,7 @@ impl fmt::Display for Figures {
 }
 
 /// p50, p99 and p99.9.
-struct Delays<'a>(&'a [Duration]);
+pub(crate) struct Delays<'a>(pub(crate) &'a [Duration]);
 
 impl fmt::Display for Delays<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

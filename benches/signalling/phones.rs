@@ -478,22 +478,22 @@ impl Phones {
     }
 }
 
-fn header<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     lines(text, name).next()
 }
 
 /// The values of all lines of a header.
-fn lines<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
+pub(crate) fn lines<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
     text.split("\r\n").skip(1).take_while(|line| !line.is_empty()).filter_map(move |line| {
         let (key, value) = line.split_once(':')?;
         key.eq_ignore_ascii_case(name).then(|| value.trim())
     })
 }
 
-fn quoted<'a>(value: &'a str, name: &str) -> &'a str {
+pub(crate) fn quoted<'a>(value: &'a str, name: &str) -> &'a str {
     value.split(&format!("{name}=\"")).nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default()
 }
 
-fn hex(text: &str) -> String {
+pub(crate) fn hex(text: &str) -> String {
     Md5::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

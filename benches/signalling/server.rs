@@ -18,6 +18,7 @@ pub(crate) struct Server {
     directory: tempfile::TempDir,
     database: String,
     child: Option<Child>,
+    ready: serde_json::Value,
     pub(crate) address: SocketAddr,
     pub(crate) domain: String,
 }
@@ -52,7 +53,8 @@ impl Server {
             url
         });
         let directory = tempfile::tempdir().unwrap();
-        Self { directory, database, child: None, address: SocketAddr::from(([127, 0, 0, 1], 0)), domain }
+        let ready = serde_json::Value::Null;
+        Self { directory, database, child: None, ready, address: SocketAddr::from(([127, 0, 0, 1], 0)), domain }
     }
 
     /// Starts the program and says how long it took until it was ready.
@@ -80,11 +82,16 @@ impl Server {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let took = began.elapsed();
-        let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
-        self.address = ready["sip_udp"][0].as_str().unwrap().parse().unwrap();
+        self.ready = serde_json::from_str(&line).unwrap();
+        self.address = self.listens("sip_udp");
         pin(child.id(), 0);
         self.child = Some(child);
         took
+    }
+
+    /// Where it listens for `sip_udp`, `sip_tls` and so on.
+    pub(crate) fn listens(&self, name: &str) -> SocketAddr {
+        self.ready[name][0].as_str().unwrap().parse().unwrap()
     }
 
     fn pid(&self) -> u32 {
