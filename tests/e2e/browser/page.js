@@ -56,8 +56,6 @@ window.start = ({ url, user, domain, password }) => {
     session.on('confirmed', () => say('confirmed'));
     session.on('failed', ({ cause, message }) => say('failed', { cause, code: message?.status_code ?? 0 }));
     session.on('ended', ({ cause, originator }) => say('ended', { cause, by: originator }));
-    session.on('hold', ({ originator }) => say('hold', { by: originator }));
-    session.on('unhold', ({ originator }) => say('unhold', { by: originator }));
     if (originator === 'remote') say('rings', { from: request.from.uri.user });
   });
   // JsSIP says no while its last change is under way.
@@ -67,8 +65,9 @@ window.start = ({ url, user, domain, password }) => {
   window.act = {
     call: ({ number }) => { phone.call(`sip:${number}@${domain}`, with_media); },
     answer: () => { window.session.answer(with_media); },
-    hold: () => { until_done(() => window.session.hold()); },
-    resume: () => { until_done(() => window.session.unhold()); },
+    // Said once the other side has agreed: JsSIP reports both when it only asks, and is lost when it hangs up before the answer.
+    hold: () => { until_done(() => window.session.hold({}, () => say('held'))); },
+    resume: () => { until_done(() => window.session.unhold({}, () => say('resumed'))); },
     key: ({ key }) => { window.session.sendDTMF(key, { transportType: 'INFO' }); },
     hang_up: () => { window.session.terminate(); },
     unregister: () => { phone.unregister(); },
