@@ -266,6 +266,7 @@ async fn drained(mailbox: &Mailbox, limit: Duration) {
 fn start_worker(settings: &Settings, mailbox: Mailbox) -> Result<Worker> {
     let rtp = &settings.rtp;
     let config = WorkerConfig {
+        shared_port: rtp.webrtc_port,
         rest: Duration::from_secs(rtp.port_rest_s),
         silence_after: Duration::from_secs(rtp.silence_timeout_s),
         ..WorkerConfig::new(rtp.port_range_start..=rtp.port_range_end, OsRng.try_next_u64()?)

@@ -126,6 +126,8 @@ pub struct Rtp {
     pub port_range_start: u16,
     /// Last media port.
     pub port_range_end: u16,
+    /// The media port that all browsers share.
+    pub webrtc_port: u16,
     /// Address named in SDP.
     #[serde(deserialize_with = "optional_address")]
     pub advertised_address: Option<IpAddr>,
@@ -259,6 +261,14 @@ impl Settings {
             return Err(Refusal::new(format!(
                 "[rtp] port_range_start {} and port_range_end {}: name a range above 1023 with room for at least four ports",
                 rtp.port_range_start, rtp.port_range_end
+            )));
+        }
+        if (1..1024).contains(&rtp.webrtc_port)
+            || (rtp.port_range_start..=rtp.port_range_end).contains(&rtp.webrtc_port)
+        {
+            return Err(Refusal::new(format!(
+                "[rtp] webrtc_port {}: name a port above 1023 and outside of port_range_start to port_range_end, or 0",
+                rtp.webrtc_port
             )));
         }
         if self.sip.udp.is_empty() {

@@ -218,7 +218,8 @@ fn launch(data_dir: &Path, sip: &str, environment: &Vec<(String, String)>) -> (C
         .env("YAKYAK_SERVER__DRAIN_TIMEOUT_S", "1")
         .env("YAKYAK_RTP__PORT_RANGE_START", "20000")
         .env("YAKYAK_RTP__PORT_RANGE_END", "59999")
-        .env("YAKYAK_RTP__PORT_REST_S", "1");
+        .env("YAKYAK_RTP__PORT_REST_S", "1")
+        .env("YAKYAK_RTP__WEBRTC_PORT", "0");
     for (key, value) in environment {
         command.env(key, value);
     }

@@ -21,6 +21,7 @@ mod limits;
 mod mailbox;
 mod playback;
 mod ports;
+mod shared;
 mod slots;
 mod worker;
 

@@ -25,6 +25,8 @@ use engine::Engine;
 pub struct WorkerConfig {
     /// Ports for RTP and RTCP, pairwise; no other worker may have one of them.
     pub port_range: RangeInclusive<u16>,
+    /// The port that all browsers share; 0 lets the system choose.
+    pub shared_port: u16,
     /// How long a port must have been quiet after its call before another call gets it. Packets of the
     /// former peers that still arrive begin the rest anew, so that nobody hears a call that has ended.
     pub rest: Duration,
@@ -37,7 +39,13 @@ pub struct WorkerConfig {
 impl WorkerConfig {
     /// The usual values: five seconds of rest, silence told after twenty.
     pub fn new(port_range: RangeInclusive<u16>, seed: u64) -> WorkerConfig {
-        WorkerConfig { port_range, rest: Duration::from_secs(5), silence_after: Duration::from_secs(20), seed }
+        WorkerConfig {
+            port_range,
+            shared_port: 0,
+            rest: Duration::from_secs(5),
+            silence_after: Duration::from_secs(20),
+            seed,
+        }
     }
 }
 

@@ -96,6 +96,22 @@ pub enum Command {
     },
 }
 
+/// Where a leg reaches us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LegAddress {
+    /// Its own RTP address; RTCP is one port above.
+    pub rtp: SocketAddr,
+    /// The port of the same address that all browsers share; 0 when there is none.
+    pub shared_port: u16,
+}
+
+impl LegAddress {
+    /// A leg that no browser can reach.
+    pub fn alone(rtp: SocketAddr) -> Self {
+        LegAddress { rtp, shared_port: 0 }
+    }
+}
+
 /// Something that happened on a media worker.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
@@ -103,8 +119,8 @@ pub enum Fact {
     Opened {
         /// The session.
         session: SessionId,
-        /// Local RTP address of each leg; RTCP is one port above.
-        legs: Vec<SocketAddr>,
+        /// Where each leg can be reached.
+        legs: Vec<LegAddress>,
     },
     /// No ports could be had.
     OpenFailed {

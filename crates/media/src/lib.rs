@@ -20,7 +20,7 @@ pub mod sdp;
 pub mod session;
 pub mod tone;
 
-pub use command::{Channel, Command, DirectionStats, Fact, Leg, LegStats, Playback, Reported, SessionId};
+pub use command::{Channel, Command, DirectionStats, Fact, Leg, LegAddress, LegStats, Playback, Reported, SessionId};
 pub use negotiation::{Negotiation, Refusal};
 pub use plan::{Accept, Carries, Codec, LegPlan, MediaAddress, Plan, Reach};
 pub use session::{DropReason, Outgoing, Samples, Session, Verdict};

@@ -29,6 +29,8 @@ pub struct MediaAddress {
     pub ip: IpAddr,
     /// The RTP port.
     pub rtp_port: u16,
+    /// The port that browsers share; 0 when there is none.
+    pub shared_port: u16,
 }
 
 /// An audio codec as the relay sees it.

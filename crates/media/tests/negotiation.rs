@@ -22,9 +22,11 @@ const PHONE_A: &str = "192.0.2.1";
 const PHONE_B: &str = "192.0.2.2";
 
 /// Our address as the caller sees it.
-const TO_A: MediaAddress = MediaAddress { ip: IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), rtp_port: 20_000 };
+const TO_A: MediaAddress =
+    MediaAddress { ip: IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), rtp_port: 20_000, shared_port: 0 };
 /// Our address as the callee sees it.
-const TO_B: MediaAddress = MediaAddress { ip: IpAddr::V4(Ipv4Addr::new(198, 51, 100, 2)), rtp_port: 30_000 };
+const TO_B: MediaAddress =
+    MediaAddress { ip: IpAddr::V4(Ipv4Addr::new(198, 51, 100, 2)), rtp_port: 30_000, shared_port: 0 };
 
 /// A phone's description: `formats` as on the `m=` line, further lines behind it.
 fn phone(ip: &str, port: u16, formats: &str, more: &str) -> Vec<u8> {

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use media::{Command, Fact, Leg, Plan, Playback, Samples, Session, SessionId};
+use media::{Command, Fact, Leg, LegAddress, Plan, Playback, Samples, Session, SessionId};
 use tracing::warn;
 
 use super::engine::Engine;
@@ -64,7 +64,7 @@ impl<F: Fn(Fact)> Engine<F> {
         }
     }
 
-    fn open(&mut self, id: SessionId, addresses: &[IpAddr]) -> Result<Vec<SocketAddr>, &'static str> {
+    fn open(&mut self, id: SessionId, addresses: &[IpAddr]) -> Result<Vec<LegAddress>, &'static str> {
         if self.names.contains_key(&id) {
             return Err("the session is open already");
         }
@@ -99,7 +99,15 @@ impl<F: Fn(Fact)> Engine<F> {
         self.count();
         let Some(Entry::Live(live)) = self.slots.get_mut(slot) else { return Err("the session is gone") };
         self.own.extend(live.legs.iter().map(|leg| leg.local));
-        Ok(live.legs.iter().map(|leg| leg.local).collect())
+        let (shared, epoll) = (&mut self.shared, &self.epoll);
+        Ok(live
+            .legs
+            .iter()
+            .map(|leg| {
+                // Calls without a browser need no shared port, so one that cannot be had fails nothing.
+                LegAddress { rtp: leg.local, shared_port: shared.port_of(leg.local.ip(), epoll) }
+            })
+            .collect())
     }
 
     /// A description that names one of our own ports would make a packet go round for ever; such a leg is sent nothing.

@@ -23,6 +23,7 @@ use crate::limits::{
 use crate::mailbox::{Inbox, Mailbox, Message};
 use crate::playback::Loader;
 use crate::ports::Ports;
+use crate::shared::Shared;
 use crate::slots::{Key, Slots};
 
 /// The mailbox's bell and the alarm among the keys; no slot ever has these numbers.
@@ -41,6 +42,8 @@ pub(super) struct Engine<F> {
     /// Every address we listen on for RTP: a peer that names one of them would have us talk to ourselves.
     pub(super) own: HashSet<SocketAddr>,
     pub(super) loader: Loader,
+    /// The port of the browsers.
+    pub(super) shared: Shared,
     alarm: Alarm,
     facts: F,
     inbox: Inbox,
@@ -65,6 +68,7 @@ impl<F: Fn(Fact)> Engine<F> {
         let alarm = Alarm::new()?;
         epoll::add(&epoll, &alarm, EventData::new_u64(ALARM), EventFlags::IN)?;
         let ports = Ports::new(&config.port_range, config.seed);
+        let shared = Shared::new(config.shared_port);
         counting.free_ports.set(ports.free() as u64);
         counting.total_ports.set(ports.total() as u64);
         Ok(Engine {
@@ -77,6 +81,7 @@ impl<F: Fn(Fact)> Engine<F> {
             deadlines: Deadlines::default(),
             ports,
             loader: Loader::new(mailbox),
+            shared,
             alarm,
             facts,
             inbox,

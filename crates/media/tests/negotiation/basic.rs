@@ -130,7 +130,7 @@ fn the_two_families_of_addresses_meet() {
     let mut call = Call::new();
     let (_, _, plan) = call.exchange(six.as_bytes(), &phone(PHONE_B, 5_000, "0", ""));
     assert_eq!(plan.legs[0].remote_rtp, Some("[2001:db8::1]:4000".parse().expect("address")));
-    let ours = MediaAddress { ip: "2001:db8::99".parse().expect("address"), rtp_port: 20_000 };
+    let ours = MediaAddress { ip: "2001:db8::99".parse().expect("address"), rtp_port: 20_000, shared_port: 0 };
     let mut leg = Negotiation::new(1, None);
     leg.remote_offer(six.as_bytes()).expect("offer");
     let (body, _) = plan::terminate(&mut leg, ours).expect("plan");
