@@ -18,6 +18,7 @@ pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
 pub mod session;
+pub mod srtp;
 pub mod tone;
 
 pub use command::{Channel, Command, DirectionStats, Fact, Leg, LegAddress, LegStats, Playback, Reported, SessionId};

@@ -19,6 +19,9 @@ pub const SDP_FMTP: usize = 1_024;
 /// Most formats offered to the other side; the least preferred ones are left out.
 pub const OFFERED_FORMATS: usize = 24;
 
+/// Sources (SSRC) of one SRTP key; a further one, once authentic, takes the place of the oldest.
+pub const SRTP_SOURCES: usize = 8;
+
 /// Legs of one session; a session asked for more gets this many.
 pub const LEGS: usize = 2;
 /// Longest RTP or RTCP packet; a longer one is dropped as malformed.
