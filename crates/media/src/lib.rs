@@ -9,8 +9,10 @@
 #![forbid(unsafe_code)]
 
 pub mod command;
+pub mod dtls;
 pub mod dtmf;
 pub mod g711;
+pub mod ice;
 pub mod limits;
 pub mod negotiation;
 pub mod plan;
@@ -19,6 +21,7 @@ pub mod rtp;
 pub mod sdp;
 pub mod session;
 pub mod srtp;
+pub mod stun;
 pub mod tone;
 
 pub use command::{Channel, Command, DirectionStats, Fact, Leg, LegAddress, LegStats, Playback, Reported, SessionId};

@@ -22,6 +22,15 @@ pub const OFFERED_FORMATS: usize = 24;
 /// Sources (SSRC) of one SRTP key; a further one, once authentic, takes the place of the oldest.
 pub const SRTP_SOURCES: usize = 8;
 
+/// Addresses of a peer that are believed at one time; a further one takes the place of the oldest that is not in use.
+pub const ICE_PAIRS: usize = 8;
+/// Time without a check after which a peer has withdrawn its consent (RFC 7675, 5.1).
+pub const CONSENT: Duration = Duration::from_secs(30);
+/// Time within which a DTLS handshake must be done.
+pub const HANDSHAKE: Duration = Duration::from_secs(30);
+/// Datagrams of a handshake that wait to be sent; further ones are lost, and repeated by DTLS itself.
+pub const HANDSHAKE_DATAGRAMS: usize = 32;
+
 /// Legs of one session; a session asked for more gets this many.
 pub const LEGS: usize = 2;
 /// Longest RTP or RTCP packet; a longer one is dropped as malformed.

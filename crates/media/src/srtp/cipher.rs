@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use aes::Aes128;
 use aes::cipher::{InnerIvInit, KeyInit, StreamCipherCore};
-use aes_gcm::{AeadInPlace, Aes128Gcm};
+use aes::{Aes128, Aes256};
+use aes_gcm::{AeadInPlace, Aes128Gcm, Aes256Gcm};
 use ctr::CtrCore;
 use ctr::flavors::Ctr128BE;
 use hmac::{Hmac, Mac};
@@ -23,7 +23,13 @@ type Position = (u32, u64);
 /// The keys of one kind of packet, RTP or RTCP, in one direction. Keyed once.
 pub(super) enum Cipher {
     Counter { aes: Aes128, salt: [u8; 14], mac: Box<Hmac<Sha1>>, tag_len: usize },
-    Galois { gcm: Box<Aes128Gcm>, salt: [u8; 12] },
+    Galois { gcm: Galois, salt: [u8; 12] },
+}
+
+/// AES-GCM of either key length.
+pub(super) enum Galois {
+    Short(Box<Aes128Gcm>),
+    Long(Box<Aes256Gcm>),
 }
 
 impl fmt::Debug for Cipher {
@@ -44,17 +50,21 @@ impl Cipher {
 
     /// Labels are those of encryption, authentication and salt, in this order.
     fn derive(master: &MasterKey, label: u8, tag_len: usize) -> Cipher {
-        let (mut key, mut mac, mut salt) = ([0; 16], [0; 20], [0; 14]);
-        generate(master, label, &mut key);
+        let (mut key, mut mac, mut salt) = ([0; 32], [0; 20], [0; 14]);
+        generate(master, label, &mut key[..master.suite().key_len()]);
         generate(master, label + 1, &mut mac);
         generate(master, label + 2, &mut salt);
+        let short = &key[..16];
+        let [nonce_salt @ .., _, _] = salt;
         match master.suite() {
             Suite::AesCm128HmacSha1_80 | Suite::AesCm128HmacSha1_32 => {
-                Cipher::Counter { aes: Aes128::new(&key.into()), salt, mac: Box::new(keyed(&mac)), tag_len }
+                Cipher::Counter { aes: Aes128::new(short.into()), salt, mac: Box::new(keyed(&mac)), tag_len }
             }
             Suite::AeadAes128Gcm => {
-                let [salt @ .., _, _] = salt;
-                Cipher::Galois { gcm: Box::new(Aes128Gcm::new(&key.into())), salt }
+                Cipher::Galois { gcm: Galois::Short(Box::new(Aes128Gcm::new(short.into()))), salt: nonce_salt }
+            }
+            Suite::AeadAes256Gcm => {
+                Cipher::Galois { gcm: Galois::Long(Box::new(Aes256Gcm::new(&key.into()))), salt: nonce_salt }
             }
         }
     }
@@ -162,7 +172,14 @@ fn generate(master: &MasterKey, label: u8, out: &mut [u8]) {
     let mut iv = [0; 16];
     iv[..master.salt().len()].copy_from_slice(master.salt());
     iv[7] ^= label;
-    encrypt(&Aes128::new(master.key().into()), &iv, out);
+    match <[u8; 16]>::try_from(master.key()) {
+        Ok(key) => encrypt(&Aes128::new(&key.into()), &iv, out),
+        // RFC 6188 §3 for the longer keys.
+        Err(_) => {
+            let stream = CtrCore::<Aes256, Ctr128BE>::inner_iv_init(Aes256::new(master.key().into()), &iv.into());
+            stream.apply_keystream_partial(out.into());
+        }
+    }
 }
 
 /// Adds the key stream: the same either way.
@@ -232,21 +249,29 @@ fn agree(ours: &[u8], theirs: &[u8]) -> Result<(), SrtpError> {
     if bool::from(ours.ct_eq(theirs)) { Ok(()) } else { Err(SrtpError::Forged) }
 }
 
-fn seal_galois(gcm: &Aes128Gcm, nonce: &[u8; 12], associated: &[u8], plain: &mut [u8], tag: &mut [u8]) {
+fn seal_galois(gcm: &Galois, nonce: &[u8; 12], associated: &[u8], plain: &mut [u8], tag: &mut [u8]) {
     // It fails for plain texts of 64 GB alone.
-    if let Ok(made) = gcm.encrypt_in_place_detached(nonce.into(), associated, plain) {
+    let made = match gcm {
+        Galois::Short(gcm) => gcm.encrypt_in_place_detached(nonce.into(), associated, plain),
+        Galois::Long(gcm) => gcm.encrypt_in_place_detached(nonce.into(), associated, plain),
+    };
+    if let Ok(made) = made {
         tag.copy_from_slice(&made);
     }
 }
 
 fn open_galois(
-    gcm: &Aes128Gcm,
+    gcm: &Galois,
     nonce: &[u8; 12],
     associated: &[u8],
     secret: &mut [u8],
     tag: &[u8],
 ) -> Result<(), SrtpError> {
-    gcm.decrypt_in_place_detached(nonce.into(), associated, secret, tag.into()).map_err(|_| SrtpError::Forged)
+    match gcm {
+        Galois::Short(gcm) => gcm.decrypt_in_place_detached(nonce.into(), associated, secret, tag.into()),
+        Galois::Long(gcm) => gcm.decrypt_in_place_detached(nonce.into(), associated, secret, tag.into()),
+    }
+    .map_err(|_| SrtpError::Forged)
 }
 
 #[cfg(test)]
@@ -291,7 +316,7 @@ mod tests {
     #[test]
     fn galois_packets_are_those_of_the_rfc() {
         let cipher = Cipher::Galois {
-            gcm: Box::new(Aes128Gcm::new_from_slice(&hex("000102030405060708090a0b0c0d0e0f")).unwrap()),
+            gcm: Galois::Short(Box::new(Aes128Gcm::new_from_slice(&hex("000102030405060708090a0b0c0d0e0f")).unwrap())),
             salt: hex("517569642070726f2071756f").try_into().unwrap(),
         };
         let plain = hex(

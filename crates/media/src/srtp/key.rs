@@ -15,6 +15,8 @@ pub enum Suite {
     AesCm128HmacSha1_32,
     /// AES-128 in Galois/counter mode (RFC 7714).
     AeadAes128Gcm,
+    /// AES-256 in Galois/counter mode (RFC 7714).
+    AeadAes256Gcm,
 }
 
 impl Suite {
@@ -24,26 +26,30 @@ impl Suite {
             Suite::AesCm128HmacSha1_80 => "AES_CM_128_HMAC_SHA1_80",
             Suite::AesCm128HmacSha1_32 => "AES_CM_128_HMAC_SHA1_32",
             Suite::AeadAes128Gcm => "AEAD_AES_128_GCM",
+            Suite::AeadAes256Gcm => "AEAD_AES_256_GCM",
         }
     }
 
     /// The suite with this name.
     pub fn named(name: &str) -> Option<Suite> {
-        [Suite::AesCm128HmacSha1_80, Suite::AesCm128HmacSha1_32, Suite::AeadAes128Gcm]
+        [Suite::AesCm128HmacSha1_80, Suite::AesCm128HmacSha1_32, Suite::AeadAes128Gcm, Suite::AeadAes256Gcm]
             .into_iter()
             .find(|suite| name.eq_ignore_ascii_case(suite.name()))
     }
 
     /// Bytes of its key.
     pub const fn key_len(self) -> usize {
-        16
+        match self {
+            Suite::AesCm128HmacSha1_80 | Suite::AesCm128HmacSha1_32 | Suite::AeadAes128Gcm => 16,
+            Suite::AeadAes256Gcm => 32,
+        }
     }
 
     /// Bytes of its salt.
     pub const fn salt_len(self) -> usize {
         match self {
             Suite::AesCm128HmacSha1_80 | Suite::AesCm128HmacSha1_32 => 14,
-            Suite::AeadAes128Gcm => 12,
+            Suite::AeadAes128Gcm | Suite::AeadAes256Gcm => 12,
         }
     }
 }
@@ -66,7 +72,8 @@ pub enum BadKey {
 #[derive(Clone, PartialEq, Eq)]
 pub struct MasterKey {
     suite: Suite,
-    key: [u8; 16],
+    /// Of AES-128 the first 16 bytes.
+    key: [u8; 32],
     /// Of AES-GCM the first 12.
     salt: [u8; 14],
 }
@@ -83,13 +90,14 @@ impl MasterKey {
     /// # Errors
     /// There are not just as many as the suite wants.
     pub fn from_bytes(suite: Suite, bytes: &[u8]) -> Result<MasterKey, BadKey> {
-        let (key, salt) = bytes.split_first_chunk::<16>().ok_or(BadKey::Length)?;
-        if salt.len() != suite.salt_len() {
+        if bytes.len() != suite.key_len() + suite.salt_len() {
             return Err(BadKey::Length);
         }
-        let mut room = [0; 14];
-        room[..salt.len()].copy_from_slice(salt);
-        Ok(MasterKey { suite, key: *key, salt: room })
+        let (key, salt) = bytes.split_at(suite.key_len());
+        let mut master = MasterKey { suite, key: [0; 32], salt: [0; 14] };
+        master.key[..key.len()].copy_from_slice(key);
+        master.salt[..salt.len()].copy_from_slice(salt);
+        Ok(master)
     }
 
     /// A key as `a=crypto` has it: `inline:` and base64, then perhaps a lifetime.
@@ -110,7 +118,7 @@ impl MasterKey {
 
     /// The same the other way.
     pub fn to_inline(&self) -> String {
-        let mut bytes = self.key.to_vec();
+        let mut bytes = self.key().to_vec();
         bytes.extend_from_slice(self.salt());
         format!("inline:{}", STANDARD.encode(bytes))
     }
@@ -120,8 +128,8 @@ impl MasterKey {
         self.suite
     }
 
-    pub(super) fn key(&self) -> &[u8; 16] {
-        &self.key
+    pub(super) fn key(&self) -> &[u8] {
+        &self.key[..self.suite.key_len()]
     }
 
     pub(super) fn salt(&self) -> &[u8] {
@@ -153,8 +161,8 @@ mod tests {
 
     #[test]
     fn a_key_survives_its_text() {
-        for suite in [Suite::AesCm128HmacSha1_80, Suite::AeadAes128Gcm] {
-            let bytes: Vec<u8> = (0..16 + suite.salt_len() as u8).collect();
+        for suite in [Suite::AesCm128HmacSha1_80, Suite::AeadAes128Gcm, Suite::AeadAes256Gcm] {
+            let bytes: Vec<u8> = (0..(suite.key_len() + suite.salt_len()) as u8).collect();
             let key = MasterKey::from_bytes(suite, &bytes).unwrap();
             assert_eq!(MasterKey::from_inline(suite, &key.to_inline()), Ok(key.clone()));
             assert_eq!(MasterKey::from_inline(suite, &format!("{}|2^31", key.to_inline())), Ok(key.clone()));
@@ -176,5 +184,8 @@ mod tests {
         assert_eq!((client.key[0], client.salt[0], server.key[0], server.salt[0]), (0, 32, 16, 46));
         assert_eq!(from_dtls(Suite::AeadAes128Gcm, &material), Err(BadKey::Length));
         assert!(from_dtls(Suite::AeadAes128Gcm, &material[..56]).is_ok());
+        let material: Vec<u8> = (0..88).collect();
+        let (_, server) = from_dtls(Suite::AeadAes256Gcm, &material).unwrap();
+        assert_eq!((server.key[0], server.salt[0]), (32, 76));
     }
 }
