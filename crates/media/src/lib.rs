@@ -16,6 +16,7 @@ pub mod ice;
 pub mod limits;
 pub mod negotiation;
 pub mod plan;
+pub mod profile;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
@@ -26,5 +27,6 @@ pub mod tone;
 
 pub use command::{Channel, Command, DirectionStats, Fact, Leg, LegAddress, LegStats, Playback, Reported, SessionId};
 pub use negotiation::{Negotiation, Refusal};
-pub use plan::{Accept, Carries, Codec, LegPlan, MediaAddress, Plan, Reach};
+pub use plan::{Accept, Carries, Codec, LegPlan, MediaAddress, Plan, Reach, Security};
+pub use profile::{Profile, Secret, SrtpKeys, SrtpPolicy};
 pub use session::{DropReason, Outgoing, Samples, Session, Verdict};

@@ -16,6 +16,14 @@ pub const SDP_MAPPINGS: usize = 128;
 pub const SDP_TOKEN: usize = 256;
 /// Longest `a=fmtp` value that is kept; a longer one is ignored.
 pub const SDP_FMTP: usize = 1_024;
+/// Most `a=crypto` lines kept of one stream; more are ignored.
+pub const SDP_CRYPTOS: usize = 16;
+/// Most session parameters of an `a=crypto` line; a line with more is ignored.
+pub const SDP_CRYPTO_PARAMETERS: usize = 8;
+/// Most `a=fingerprint` lines kept of a session or stream; more are ignored.
+pub const SDP_FINGERPRINTS: usize = 8;
+/// Most `a=candidate` lines kept of one stream; more are ignored.
+pub const SDP_CANDIDATES: usize = 32;
 /// Most formats offered to the other side; the least preferred ones are left out.
 pub const OFFERED_FORMATS: usize = 24;
 

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use media::rtp::{HEADER, Rewrite};
-use media::{Accept, Carries, Channel, Codec, Leg, LegPlan, Plan, Samples, Session, SessionId, Verdict};
+use media::{Accept, Carries, Channel, Codec, Leg, LegPlan, Plan, Samples, Security, Session, SessionId, Verdict};
 
 struct Counting;
 
@@ -58,6 +58,9 @@ fn leg(remote: SocketAddr, codec: Codec, payload_type: u8) -> LegPlan {
         dtmf: Some(101),
         ptime_ms: 20,
         sources: vec![remote.ip()],
+        security: Security::Plain,
+        ice: None,
+        mux: false,
     }
 }
 

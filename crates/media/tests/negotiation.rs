@@ -12,11 +12,13 @@ mod garbage;
 mod hold;
 #[path = "negotiation/reoffer.rs"]
 mod reoffer;
+#[path = "negotiation/secure.rs"]
+mod secure;
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use media::sdp::{Description, Direction, Media};
-use media::{Leg, LegPlan, MediaAddress, Negotiation, Plan, Reach, plan};
+use media::{Leg, LegPlan, MediaAddress, Negotiation, Plan, Profile, Reach, plan};
 
 const PHONE_A: &str = "192.0.2.1";
 const PHONE_B: &str = "192.0.2.2";
@@ -61,7 +63,7 @@ struct Call {
 
 impl Call {
     fn new() -> Self {
-        Call { a: Negotiation::new(1, None), b: Negotiation::new(2, None) }
+        Call { a: Negotiation::new(1, Profile::plain(None)), b: Negotiation::new(2, Profile::plain(None)) }
     }
 
     /// A whole exchange: `a` offers, `b` answers. Returns what B was offered, what A was answered, and the plan.

@@ -20,6 +20,7 @@ const GCM_TAG: usize = 16;
 /// A packet's source and its index there.
 type Position = (u32, u64);
 
+#[expect(clippy::large_enum_variant, reason = "the keys of a leg are boxed together")]
 /// The keys of one kind of packet, RTP or RTCP, in one direction. Keyed once.
 pub(super) enum Cipher {
     Counter { aes: Aes128, salt: [u8; 14], mac: Box<Hmac<Sha1>>, tag_len: usize },
