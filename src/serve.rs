@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use domain::{TenantId, TenantSnapshot};
 use jiff::Timestamp;
+use media::dtls::Identity;
 use media_net::{Worker, WorkerConfig};
 use rand_core::{OsRng, TryRngCore as _};
 use sip::EndpointConfig;
@@ -126,7 +127,8 @@ impl House {
         let answers = mailbox.clone();
         let messages = MessageKeeper::start(store.clone(), move |answer| answers.post(message_answer(answer)));
         let messages = Arc::new(messages);
-        let worker = Arc::new(start_worker(settings, mailbox.clone())?);
+        let identity = media_net::identity()?;
+        let worker = Arc::new(start_worker(settings, mailbox.clone(), &identity)?);
         load(&store, &mailbox, &mut gatehouse, runtime)?;
         if let Some(certificate) = &sockets.certificate {
             tokio::spawn(sockets::follow_certificate(Arc::clone(certificate)));
@@ -146,7 +148,7 @@ impl House {
         let for_questions = transport.clone();
         let out = transport.clone();
         mailbox.front().sends_through(move |transmit| out.send(transmit));
-        let switchboard = unopened.open(shard_config(settings)?, doors)?;
+        let switchboard = unopened.open(shard_config(settings, &identity)?, doors)?;
         let database = session.described(data_dir);
         let known = questions::Known {
             transport: for_questions,
@@ -263,10 +265,11 @@ async fn drained(mailbox: &Mailbox, limit: Duration) {
     }
 }
 
-fn start_worker(settings: &Settings, mailbox: Mailbox) -> Result<Worker> {
+fn start_worker(settings: &Settings, mailbox: Mailbox, identity: &Arc<Identity>) -> Result<Worker> {
     let rtp = &settings.rtp;
     let config = WorkerConfig {
         shared_port: rtp.webrtc_port,
+        identity: Some(Arc::clone(identity)),
         rest: Duration::from_secs(rtp.port_rest_s),
         silence_after: Duration::from_secs(rtp.silence_timeout_s),
         ..WorkerConfig::new(rtp.port_range_start..=rtp.port_range_end, OsRng.try_next_u64()?)
@@ -291,7 +294,7 @@ fn start_tracer(settings: &Settings, writer: &Arc<TraceWriter>) -> Result<Option
     Ok(Some(Tracer::start(config, Arc::clone(writer), step_back).context("the trace cannot start")?))
 }
 
-fn shard_config(settings: &Settings) -> Result<ShardConfig> {
+fn shard_config(settings: &Settings, identity: &Identity) -> Result<ShardConfig> {
     let endpoint = EndpointConfig {
         advertised: settings.advertised(settings.sip.advertised_address, |network| network.sip_address),
         ..EndpointConfig::new(secret()?, concat!("YakYak/", env!("CARGO_PKG_VERSION")))
@@ -299,6 +302,7 @@ fn shard_config(settings: &Settings) -> Result<ShardConfig> {
     let sip = &settings.sip;
     Ok(ShardConfig {
         rtp_advertised: settings.advertised(settings.rtp.advertised_address, |network| network.rtp_address),
+        media_fingerprint: Some(Arc::new(identity.fingerprint().clone())),
         default_expires: sip.default_expires_s,
         min_expires: sip.min_expires_s,
         max_expires: sip.max_expires_s,

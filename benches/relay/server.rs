@@ -143,6 +143,9 @@ fn leg_plan(peer: SocketAddr) -> LegPlan {
         dtmf: Some(101),
         ptime_ms: 20,
         sources: vec![peer.ip()],
+        security: media::Security::Plain,
+        ice: None,
+        mux: false,
     }
 }
 

@@ -240,6 +240,8 @@ pub enum CallEventKind {
     Transferred,
     /// An emergency number was dialled.
     Emergency,
+    /// The encryption that was agreed did not come about.
+    Unprotected,
     /// Over.
     Ended,
 }
@@ -255,6 +257,7 @@ text_enum!(CallEventKind {
     Forwarded = "forwarded",
     Transferred = "transferred",
     Emergency = "emergency",
+    Unprotected = "unprotected",
     Ended = "ended",
 });
 

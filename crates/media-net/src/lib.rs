@@ -16,6 +16,7 @@
 
 mod counters;
 mod deadlines;
+mod identity;
 mod legs;
 mod limits;
 mod mailbox;
@@ -26,5 +27,6 @@ mod slots;
 mod worker;
 
 pub use counters::Counters;
+pub use identity::{IdentityError, identity};
 pub use playback::{PlaybackError, load_wav};
 pub use worker::{Busy, Worker, WorkerConfig};

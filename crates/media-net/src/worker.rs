@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use media::dtls::Identity;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::debug;
 
@@ -27,6 +28,8 @@ pub struct WorkerConfig {
     pub port_range: RangeInclusive<u16>,
     /// The port that all browsers share; 0 lets the system choose.
     pub shared_port: u16,
+    /// What the sessions are in handshakes; without it no leg can be a browser.
+    pub identity: Option<Arc<Identity>>,
     /// How long a port must have been quiet after its call before another call gets it. Packets of the
     /// former peers that still arrive begin the rest anew, so that nobody hears a call that has ended.
     pub rest: Duration,
@@ -42,6 +45,7 @@ impl WorkerConfig {
         WorkerConfig {
             port_range,
             shared_port: 0,
+            identity: None,
             rest: Duration::from_secs(5),
             silence_after: Duration::from_secs(20),
             seed,

@@ -149,6 +149,15 @@ pub enum Fact {
         /// How long it was held.
         duration_ms: u32,
     },
+    /// The encryption that was agreed for a leg cannot come about; it is not heard, and hears nothing.
+    Unprotected {
+        /// The session.
+        session: SessionId,
+        /// The leg.
+        leg: Leg,
+        /// A plain sentence.
+        why: &'static str,
+    },
     /// A leg that should send has not been heard.
     Silent {
         /// The session.

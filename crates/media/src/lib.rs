@@ -26,7 +26,7 @@ pub mod stun;
 pub mod tone;
 
 pub use command::{Channel, Command, DirectionStats, Fact, Leg, LegAddress, LegStats, Playback, Reported, SessionId};
-pub use negotiation::{Negotiation, Refusal};
+pub use negotiation::{Negotiation, Refusal, is_browser};
 pub use plan::{Accept, Carries, Codec, LegPlan, MediaAddress, Plan, Reach, Security};
 pub use profile::{Profile, Secret, SrtpKeys, SrtpPolicy};
 pub use session::{DropReason, Outgoing, Samples, Session, Verdict};

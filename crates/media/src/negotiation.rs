@@ -113,6 +113,11 @@ enum State {
     },
 }
 
+/// Whether a description is a browser's: it names a handshake and ICE for its audio.
+pub fn is_browser(body: &[u8]) -> bool {
+    Description::parse(body).is_ok_and(|description| carriage::is_browser(&description))
+}
+
 /// Offer and answer of one leg: a plain value that its owner passes to [`crate::plan`] without looking inside.
 #[derive(Clone, Debug)]
 pub struct Negotiation {

@@ -178,6 +178,9 @@ pub(crate) fn leg_plan(peer: SocketAddr) -> LegPlan {
         dtmf: None,
         ptime_ms: 20,
         sources: vec![peer.ip()],
+        security: media::Security::Plain,
+        ice: None,
+        mux: false,
     }
 }
 

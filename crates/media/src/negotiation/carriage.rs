@@ -208,6 +208,16 @@ pub(super) fn credentials(description: &Description, media: &Media) -> Option<Cr
     Credentials::parse(ufrag, &password.0)
 }
 
+/// Whether an audio stream wants both a handshake and ICE.
+pub(super) fn is_browser(description: &Description) -> bool {
+    description.media.iter().any(|media| {
+        media.kind == sdp::Kind::Audio
+            && protocol(&media.protocol) == Some(Protocol::Handshake)
+            && credentials(description, media).is_some()
+            && fingerprint(description, media).is_some()
+    })
+}
+
 /// The first line that we can use: of a suite that we have, without parameters that weaken it.
 fn first_crypto(media: &Media) -> Option<(u32, MasterKey)> {
     media.cryptos.iter().find_map(|crypto| {
