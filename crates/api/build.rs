@@ -3,8 +3,6 @@
 //! Nothing of it is kept in the repository. Node and npm do the work, in the build's own folder; once done, it is not done
 //! again until a version changes.
 
-#![expect(clippy::print_stdout, reason = "that is how a build script speaks to cargo")]
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -40,7 +38,10 @@ fn bundle(source: &Path, out: &Path) -> Result<(), String> {
 
 fn run(folder: &Path, program: &str, arguments: &[&str]) -> Result<(), String> {
     let output = Command::new(program).args(arguments).current_dir(folder).stdin(Stdio::null()).output().map_err(|error| {
-        format!("the page with a phone in it is put together by Node and npm, and {program} cannot be started ({error}); `tools/packages run` installs them")
+        format!(
+            "the page with a phone in it is put together by Node and npm, and {program} cannot be started ({error}); \
+             `tools/packages run` installs them"
+        )
     })?;
     if output.status.success() {
         return Ok(());

@@ -67,7 +67,7 @@ async fn accept(listener: TcpListener, address: SocketAddr, guests: Guests, term
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => return,
+            _ = stop.wait_for(|stop| *stop) => break,
         };
         match accepted {
             Ok((stream, remote)) => {
@@ -84,6 +84,8 @@ async fn accept(listener: TcpListener, address: SocketAddr, guests: Guests, term
             }
         }
     }
+    // The port is free before the receivers in `terms` say that this has ended.
+    drop(listener);
 }
 
 fn welcome(stream: TcpStream, remote: SocketAddr, guests: &Guests, terms: &Terms) {
