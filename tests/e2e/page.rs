@@ -49,8 +49,10 @@ impl Page {
 
     /// Waits until the page is logged in, a call stands so, or a complaint of the page has this in it.
     fn until(&mut self, kind: &str, state: &str) {
-        let is_it =
-            |event: &Value| event["event"] == kind && event["state"].as_str().is_some_and(|said| said.contains(state));
+        let is_it = |event: &Value| {
+            let said = event["state"].as_str().unwrap_or_default();
+            event["event"] == kind && (said == state || kind == "complaint" && said.contains(state))
+        };
         while let Some(event) = self.pending.pop_front() {
             if is_it(&event) {
                 return;
