@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,7 +32,7 @@ use crate::settings::Settings;
 use crate::switchboard::{Mailbox, Switchboard, Unopened};
 use crate::trace::book::Limits;
 use crate::trace::{TraceConfig, Tracer};
-use crate::{logging, questions, sockets, welcome};
+use crate::{logging, questions, sockets, website, welcome};
 
 /// How long queues may take to empty into the database at the end; what is left stays in the journal.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -41,6 +40,8 @@ const FLUSH: Duration = Duration::from_secs(5);
 const DATABASE_NICENESS: i32 = 15;
 /// How long calls that are ended at the end may take to say goodbye.
 const HANG_UP: Duration = Duration::from_secs(3);
+/// How long a page that is being sent at the end may take.
+const LAST_PAGE: Duration = Duration::from_secs(1);
 /// How often a draining server looks whether its calls are over.
 const DRAIN_POLL: Duration = Duration::from_millis(100);
 
@@ -61,14 +62,14 @@ pub fn run(settings: Settings, json: bool) -> Result<()> {
     }
     let _lock = DirectoryLock::acquire(data_dir, "yakyak", &format!("YakYak, process {}", std::process::id()))
         .map_err(|error| Refusal::new(error.to_string()))?;
-    let sockets = sockets::open(&settings)?;
+    let doors = OpenDoors::open(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .on_thread_start(step_back)
         .enable_all()
         .build()?;
     let session = Session::open_for_server(&settings, &runtime)?;
-    let outcome = House::open(&settings, &session, sockets, &runtime).and_then(|house| {
+    let outcome = House::open(&settings, &session, doors, &runtime).and_then(|house| {
         announce(&settings, &house, began, json)?;
         house.live(&settings, &runtime);
         Ok(())
@@ -84,10 +85,29 @@ fn step_back() {
     let _ = rustix::process::nice(DATABASE_NICENESS);
 }
 
+/// Everything outside that can be refused, before anything runs.
+struct OpenDoors {
+    sip: sip_net::Sockets,
+    website: api::Sockets,
+    certificate: Option<Arc<sip_net::Certificate>>,
+}
+
+impl OpenDoors {
+    fn open(settings: &Settings) -> Result<Self, Refusal> {
+        let sip = sockets::bind(settings)?;
+        let website = website::bind(settings)?;
+        let (phones, browsers) = (sip.addresses(), website.addresses());
+        let secure = [phones.tls, phones.wss, browsers.https].concat();
+        let certificate = sockets::certificate(settings, &secure)?;
+        Ok(Self { sip, website, certificate })
+    }
+}
+
 /// Everything that runs.
 struct House {
     switchboard: Switchboard,
     transport: sip_net::Transports,
+    website: api::Server,
     worker: Arc<Worker>,
     journal: Arc<Journal>,
     writer: Writer,
@@ -102,7 +122,7 @@ struct House {
 }
 
 impl House {
-    fn open(settings: &Settings, session: &Session, sockets: sockets::Bound, runtime: &Runtime) -> Result<Self> {
+    fn open(settings: &Settings, session: &Session, open: OpenDoors, runtime: &Runtime) -> Result<Self> {
         let store = session.store().clone();
         let data_dir = &settings.server.data_dir;
         let demo = runtime.block_on(store.seed_demo())?;
@@ -130,10 +150,12 @@ impl House {
         let identity = media_net::identity()?;
         let worker = Arc::new(start_worker(settings, mailbox.clone(), &identity)?);
         load(&store, &mailbox, &mut gatehouse, runtime)?;
-        if let Some(certificate) = &sockets.certificate {
+        if let Some(certificate) = &open.certificate {
             tokio::spawn(sockets::follow_certificate(Arc::clone(certificate)));
         }
-        let transport = sockets::start(settings, sockets, mailbox.clone(), recorder.clone())?;
+        let website = website::start(settings, open.website, open.certificate.as_ref(), &open.sip.addresses())?;
+        let sip = (open.sip, open.certificate);
+        let transport = sockets::start(settings, sip, mailbox.clone(), recorder.clone())?;
         let doors = Doors {
             transport: transport.clone(),
             worker: Arc::clone(&worker),
@@ -152,6 +174,8 @@ impl House {
         let database = session.described(data_dir);
         let known = questions::Known {
             transport: for_questions,
+            website: website.addresses().clone(),
+            phone_pages: website::phone_pages(settings, website.addresses()),
             database: database.clone(),
             store,
             runtime: runtime.handle().clone(),
@@ -161,6 +185,7 @@ impl House {
         Ok(Self {
             switchboard,
             transport,
+            website,
             worker,
             journal,
             writer,
@@ -190,6 +215,7 @@ impl House {
             }
             mailbox.post(Input::HangUp);
             drained(&mailbox, HANG_UP).await;
+            self.website.stop(LAST_PAGE).await;
         });
         self.transport.shutdown();
         self.switchboard.stop();
@@ -394,12 +420,13 @@ fn announce(settings: &Settings, house: &House, began: Instant, json: bool) -> R
     let listening = house.transport.addresses();
     let mut out = std::io::stdout().lock();
     if json {
-        let ready = ready_line(house, &listening, &settings.server.data_dir, ready_ms);
+        let ready = ready_line(settings, house, &listening, ready_ms);
         writeln!(out, "{ready}")?;
         return Ok(());
     }
     if let Some((tenant, logins)) = &house.demo {
-        writeln!(out, "{}", welcome::first_start(settings, &listening, &tenant.domain, logins))?;
+        let web = house.website.addresses();
+        writeln!(out, "{}", welcome::first_start(settings, &listening, web, &tenant.domain, logins))?;
     }
     let served = sip::Transport::ALL.iter().filter(|transport| !listening.of(**transport).is_empty());
     let served: Vec<String> = served
@@ -408,9 +435,12 @@ fn announce(settings: &Settings, house: &House, began: Instant, json: bool) -> R
             format!("{transport} on {}", addresses.join(" and "))
         })
         .collect();
+    let pages = website::phone_pages(settings, house.website.addresses());
+    let pages =
+        if pages.is_empty() { String::new() } else { format!("; a phone in the browser: {}", pages.join(" or ")) };
     writeln!(
         out,
-        "YakYak {} is ready after {:.1} s: SIP over {}; database: {}. Ctrl-C stops it.",
+        "YakYak {} is ready after {:.1} s: SIP over {}{pages}; database: {}. Ctrl-C stops it.",
         env!("CARGO_PKG_VERSION"),
         f64::from(u32::try_from(ready_ms).unwrap_or(u32::MAX)) / 1000.0,
         served.join(", "),
@@ -420,7 +450,8 @@ fn announce(settings: &Settings, house: &House, began: Instant, json: bool) -> R
     Ok(())
 }
 
-fn ready_line(house: &House, listening: &sip_net::Addresses, data_dir: &Path, ready_ms: u128) -> serde_json::Value {
+fn ready_line(settings: &Settings, house: &House, listening: &sip_net::Addresses, ready_ms: u128) -> serde_json::Value {
+    let web = house.website.addresses();
     let logins: Vec<_> = house
         .demo
         .iter()
@@ -434,8 +465,11 @@ fn ready_line(house: &House, listening: &sip_net::Addresses, data_dir: &Path, re
         "sip_tls": listening.tls,
         "sip_ws": listening.ws,
         "sip_wss": listening.wss,
+        "api_http": web.http,
+        "api_https": web.https,
+        "phone_pages": website::phone_pages(settings, web),
         "database": house.database,
-        "data_dir": data_dir,
+        "data_dir": settings.server.data_dir,
         "first_start": logins,
     })
 }

@@ -172,8 +172,12 @@ pub struct Trace {
 /// `[api]`
 #[derive(Clone, Debug, Deserialize)]
 pub struct Api {
-    /// Where the REST API will listen.
-    pub listen_address: SocketAddr,
+    /// Listening addresses for HTTP.
+    #[serde(deserialize_with = "addresses")]
+    pub listen_address: Vec<SocketAddr>,
+    /// Listening addresses for HTTPS.
+    #[serde(deserialize_with = "addresses")]
+    pub tls_listen_address: Vec<SocketAddr>,
 }
 
 /// `[[network]]`
@@ -497,6 +501,9 @@ mod tests {
         assert!(settings.sip.ws.is_empty());
         assert_eq!((settings.sip.tcp.len(), settings.sip.tls.len(), settings.sip.wss.len()), (2, 2, 2));
         assert!(with_file("[sip]\ntcp = []").unwrap().sip.tcp.is_empty());
+        let settings = with(&[("YAKYAK_API__TLS_LISTEN_ADDRESS", "")]).unwrap();
+        assert!(settings.api.tls_listen_address.is_empty());
+        assert_eq!(settings.api.listen_address, ["127.0.0.1:8080".parse().unwrap()]);
     }
 
     #[test]
@@ -542,6 +549,7 @@ mod tests {
             ("[sip]\nudp = []", "[sip] udp is empty"),
             ("[sip]\nwss = [\"8089\"]", "sip.wss"),
             ("[sip]\nmax_connections = 0", "max_connections"),
+            ("[api]\nlisten_address = \"8080\"", "api.listen_address"),
             ("[sip]\nudp_sockets = 0", "udp_sockets"),
             ("[tls]\ncertificate = \"/etc/yakyak.pem\"", "private_key"),
             ("[rtp]\nport_range_start = \"many\"", "rtp.port_range_start"),

@@ -65,6 +65,16 @@ impl Server {
         addresses.into_iter().find(|address: &SocketAddr| address.is_ipv6() == v6).unwrap()
     }
 
+    /// Where browsers are served over HTTP.
+    pub(crate) fn http(&self) -> SocketAddr {
+        self.ready["api_http"][0].as_str().unwrap().parse().unwrap()
+    }
+
+    /// Where browsers are served over HTTPS.
+    pub(crate) fn https(&self) -> SocketAddr {
+        self.ready["api_https"][0].as_str().unwrap().parse().unwrap()
+    }
+
     pub(crate) fn data_dir(&self) -> &Path {
         self.directory.path()
     }
@@ -212,6 +222,8 @@ fn launch(data_dir: &Path, sip: &str, environment: &Vec<(String, String)>) -> (C
         .env("YAKYAK_SIP__TLS", "127.0.0.1:0,[::1]:0")
         .env("YAKYAK_SIP__WS", "127.0.0.1:0,[::1]:0")
         .env("YAKYAK_SIP__WSS", "127.0.0.1:0,[::1]:0")
+        .env("YAKYAK_API__LISTEN_ADDRESS", "127.0.0.1:0")
+        .env("YAKYAK_API__TLS_LISTEN_ADDRESS", "127.0.0.1:0")
         .env("YAKYAK_SERVER__LOG", "debug")
         // Most tests do what would have their address banned; those of the guard come from others.
         .env("YAKYAK_GUARD__ALLOW", "127.0.0.1")
