@@ -37,3 +37,5 @@ mod torture;
 mod trace;
 #[path = "e2e/transports.rs"]
 mod transports;
+#[path = "e2e/webrtc.rs"]
+mod webrtc;

@@ -65,13 +65,14 @@ pub(crate) struct Browser {
 
 impl Browser {
     fn start() -> Self {
-        Self::start_driver("phone.mjs")
+        Self::start_driver("phone.mjs", &[])
     }
 
     /// One of the drivers.
-    pub(crate) fn start_driver(file: &str) -> Self {
+    pub(crate) fn start_driver(file: &str, arguments: &[String]) -> Self {
         let mut child = Command::new("node")
             .arg(file)
+            .args(arguments)
             .current_dir(installed())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -9,7 +9,7 @@ use crate::browser::Browser;
 use crate::server::{Login, Server};
 
 /// A page that is open, with a microphone that hums.
-struct Page {
+pub(crate) struct Page {
     browser: Browser,
     /// What the page has gone through while commands were carried out, and nobody has waited for yet.
     pending: VecDeque<Value>,
@@ -20,16 +20,28 @@ impl Page {
         Self::open_in("light", url)
     }
 
+    /// The page of somebody whose microphone hums so, logged in.
+    pub(crate) fn humming(server: &Server, login: &Login, hz: u32) -> Self {
+        let mut page = Self::open_with("light", &url(server), &[hz.to_string()]);
+        page.types(login, &login.password);
+        page.until("login", "in");
+        page
+    }
+
     /// The page in the colours of a scheme.
     fn open_in(scheme: &str, url: &str) -> Self {
-        let mut page = Self { browser: Browser::start_driver("webphone.mjs"), pending: VecDeque::new() };
+        Self::open_with(scheme, url, &[])
+    }
+
+    fn open_with(scheme: &str, url: &str, arguments: &[String]) -> Self {
+        let mut page = Self { browser: Browser::start_driver("webphone.mjs", arguments), pending: VecDeque::new() };
         let opened = page.does(json!({ "do": "open", "url": url, "scheme": scheme }));
         assert_eq!(opened["status"], 200);
         page
     }
 
     /// One command, carried out.
-    fn does(&mut self, command: Value) -> Value {
+    pub(crate) fn does(&mut self, command: Value) -> Value {
         self.browser.does(&command);
         let pending = &mut self.pending;
         let done = self.browser.wait_for_event(&command.to_string(), |event| {
@@ -48,7 +60,7 @@ impl Page {
     }
 
     /// Waits until the page is logged in, a call stands so, or a complaint of the page has this in it.
-    fn until(&mut self, kind: &str, state: &str) {
+    pub(crate) fn until(&mut self, kind: &str, state: &str) {
         let is_it = |event: &Value| {
             let said = event["state"].as_str().unwrap_or_default();
             event["event"] == kind && (said == state || kind == "complaint" && said.contains(state))
@@ -62,7 +74,7 @@ impl Page {
     }
 
     /// Neither an exception nor a word of the browser on its console: no violation of the policy, no missing file.
-    fn is_clean(&mut self) -> Value {
+    pub(crate) fn is_clean(&mut self) -> Value {
         let state = self.does(json!({ "do": "state" }));
         assert_eq!(state["messages"], json!([]), "{state:#}");
         assert_eq!((&state["overflow"], &state["unlabelled"]), (&json!(false), &json!([])), "{state:#}");
