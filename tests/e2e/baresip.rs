@@ -61,7 +61,7 @@ impl Phone {
         );
         std::fs::write(folder.join("accounts"), account).unwrap();
         std::fs::write(folder.join("contacts"), "").unwrap();
-        std::fs::write(folder.join("config"), config(&microphone, folder)).unwrap();
+        std::fs::write(folder.join("config"), config(&microphone, folder, encryption)).unwrap();
         let mut command = Command::new("baresip");
         command.args(["-4", "-v", "-f"]).arg(folder);
         for line in commands {
@@ -120,7 +120,9 @@ impl Drop for Phone {
     }
 }
 
-fn config(microphone: &Path, ears: &Path) -> String {
+fn config(microphone: &Path, ears: &Path, encryption: &str) -> String {
+    // Else it wants a second handshake for its reports.
+    let mux = if encryption == "dtls_srtp" { "yes" } else { "no" };
     let modules = [
         "/usr/lib/baresip/modules",
         "/usr/lib/x86_64-linux-gnu/baresip/modules",
@@ -130,7 +132,7 @@ fn config(microphone: &Path, ears: &Path) -> String {
     format!(
         "sip_listen 127.0.0.1:{port}\nsip_verify_server no\nmodule_path {modules}\nmodule g711.so\nmodule srtp.so\nmodule dtls_srtp.so\nmodule aufile.so\nmodule sndfile.so\nmodule_tmp account.so\n\
          module_app menu.so\naudio_source aufile,{microphone}\nsnd_path {ears}\n\
-         ausrc_srate {RATE}\nauplay_srate {RATE}\nausrc_channels 1\nauplay_channels 1\nrtp_ports 10000-60000\n\
+         ausrc_srate {RATE}\nauplay_srate {RATE}\nausrc_channels 1\nauplay_channels 1\nrtp_ports 10000-60000\nrtcp_mux {mux}\n\
          net_interface 127.0.0.1\ncall_local_timeout 60\n",
         port = free_port(),
         modules = modules.display(),
