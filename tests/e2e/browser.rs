@@ -151,6 +151,7 @@ impl Drop for Browser {
 fn a_browser_over_wss_and_baresip_over_tls_call_each_other() {
     let server = Server::start();
     let (ada, bob) = (server.login("1001"), server.login("1002"));
+    server.is_no_browser("1001");
     let mut browser = Browser::start();
     browser.registers(&server, &ada);
     let listed = server.json(&["registration", "list"]);

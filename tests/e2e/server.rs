@@ -58,6 +58,16 @@ impl Server {
         self.logins.iter().find(|login| login.username == number).unwrap().clone()
     }
 
+    /// Phones of the extension get plain descriptions, though they come over a WebSocket.
+    pub(crate) fn is_no_browser(&self, number: &str) {
+        if self.json(&["extension", "show", "--tenant", "demo", number])["audio"]["webrtc"] == "off" {
+            return;
+        }
+        self.json(&["extension", "set", "--tenant", "demo", number, "--webrtc", "off"]);
+        // The promise of `extension set`: its next call follows within a second.
+        std::thread::sleep(Duration::from_secs(1));
+    }
+
     /// Where it listens for a transport, over IPv4 or IPv6. UDP over IPv6 must be asked for in the environment.
     pub(crate) fn address(&self, transport: sip::Transport, v6: bool) -> SocketAddr {
         let listed = &self.ready[format!("sip_{}", transport.as_str().to_ascii_lowercase())];

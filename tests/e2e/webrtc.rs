@@ -166,7 +166,6 @@ fn encrypted(caller_by: &str, callee_by: &str, policies: [(&str, &[&str]); 2]) {
 }
 
 const REQUIRED: &[&str] = &["--srtp", "require"];
-const BY_DTLS: &[&str] = &["--srtp", "require", "--srtp-keys", "dtls"];
 
 #[test]
 fn keys_in_the_description_meet_audio_in_clear() {
@@ -178,12 +177,20 @@ fn keys_in_the_description_on_both_sides() {
     encrypted("srtp-mand", "srtp-mand", [("1001", REQUIRED), ("1002", REQUIRED)]);
 }
 
+/// baresip 1.0 shows a certificate of RSA, which the handshake here does not take: the call ends, and says why.
 #[test]
-fn a_handshake_meets_keys_in_the_description() {
-    encrypted("dtls_srtp", "srtp-mand", [("1001", &["--srtp", "prefer"]), ("1002", REQUIRED)]);
-}
-
-#[test]
-fn keys_in_the_description_meet_a_handshake() {
-    encrypted("srtp-mand", "dtls_srtp", [("1001", REQUIRED), ("1002", BY_DTLS)]);
+fn a_certificate_of_rsa_is_refused_with_a_sentence() {
+    let server = Server::start();
+    let login = server.login("1001");
+    let dial = format!("/dial sip:*43@{}", server.sip);
+    let caller = baresip::Phone::start_encrypted(&server, Transport::Udp, &login, 440.0, false, &[dial], "dtls_srtp");
+    let records = server.closed_records(1);
+    assert_eq!(
+        (&records[0]["status"], &records[0]["hangup_cause"]),
+        (&json!("Failed"), &json!(111)),
+        "{:#}",
+        records[0]
+    );
+    assert!(records[0]["disconnect_reason"].as_str().unwrap().contains("encrypted"), "{:#}", records[0]);
+    drop(caller);
 }

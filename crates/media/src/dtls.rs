@@ -20,6 +20,9 @@ use crate::srtp::{self, MasterKey, Suite};
 /// Longest datagram of a handshake that we send.
 const DATAGRAM: usize = 1_500;
 
+/// What most often is the reason that a certificate is missing.
+const NO_CERTIFICATE: &str = "the phone showed no certificate that can be used here: it must be of ECDSA, not of RSA";
+
 /// A hash of certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hash {
@@ -221,6 +224,7 @@ impl Association {
         let taken = self.dtls.handle_timeout(now).and_then(|()| self.dtls.handle_packet(datagram));
         match taken {
             Ok(()) => self.drain(),
+            Err(dimpl::Error::CertificateError(_)) => self.fail(NO_CERTIFICATE),
             Err(_) => self.fail("the DTLS handshake failed"),
         }
     }

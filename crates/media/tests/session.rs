@@ -10,6 +10,8 @@ mod playback;
 mod relay;
 #[path = "session/reports.rs"]
 mod reports;
+#[path = "session/secure.rs"]
+mod secure;
 #[path = "session/silence.rs"]
 mod silence;
 #[path = "session/sources.rs"]

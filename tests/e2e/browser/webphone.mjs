@@ -41,10 +41,12 @@ function prepare({ hz }) {
     return destination.stream;
   };
   const loudest = async (stream, for_ms = 1000) => {
+    if (!stream?.getAudioTracks().length) return { hz: 0, db: -200 };
     // Chromium decodes what comes in only for a stream that an element plays.
     const element = new Audio();
     element.srcObject = stream;
-    await element.play();
+    // While the stream changes nothing plays, and this would not end.
+    await Promise.race([element.play().catch(() => {}), new Promise((resolve) => setTimeout(resolve, 1000))]);
     const source = new MediaStreamAudioSourceNode(context(), { mediaStream: stream });
     const analyser = new AnalyserNode(context(), { fftSize: 8192, smoothingTimeConstant: 0 });
     source.connect(analyser);
