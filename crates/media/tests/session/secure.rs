@@ -94,7 +94,9 @@ fn a_flood_of_forgeries_and_replays_changes_nothing() {
         let mut forged = good.clone();
         forged[2..4].copy_from_slice(&n.wrapping_mul(37).to_be_bytes());
         let other_port = address("127.0.0.10:4444");
-        assert_eq!(bench.rtp(A, other_port, &forged), Err(Verdict::Drop(DropReason::Forged)));
+        // What is numbered too far back for the key is as good as seen.
+        let verdict = bench.rtp(A, other_port, &forged);
+        assert!(matches!(verdict, Err(Verdict::Drop(DropReason::Forged | DropReason::Replayed))), "{verdict:?}");
     }
     assert_eq!(bench.audio(B, 1).expect("relayed").to, phone_a(), "the address stays");
     assert!(bench.rtp(A, phone_a(), &good).is_ok(), "the real one is still heard");
