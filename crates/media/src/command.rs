@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::plan::Plan;
+use crate::quality;
 
 /// Names one media session; given by whoever opens it, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,6 +105,21 @@ pub struct LegAddress {
     pub rtp: SocketAddr,
     /// The port of the same address that all browsers share; 0 when there is none.
     pub shared_port: u16,
+}
+
+impl LegStats {
+    /// How what the leg said arrived here: the mean opinion score of G.107; nothing when nothing came.
+    pub fn mean_opinion_score(&self) -> Option<f32> {
+        let DirectionStats { packets, expected, lost, jitter_us, .. } = self.received;
+        (packets > 0).then(|| {
+            quality::mean_opinion_score(&quality::Measured {
+                codec: self.codec,
+                lost: lost as f64 / expected.max(1) as f64,
+                jitter: Duration::from_micros(u64::from(jitter_us)),
+                round_trip: self.rtt_us.map(|rtt_us| Duration::from_micros(u64::from(rtt_us))),
+            })
+        })
+    }
 }
 
 impl LegAddress {
@@ -231,6 +248,8 @@ pub struct LegStats {
     pub dropped: u64,
     /// Name of the codec, empty before the first plan.
     pub codec: &'static str,
+    /// What protects it: `SDES`, `DTLS`, or nothing.
+    pub encryption: &'static str,
     /// RTCP packets from the leg.
     pub rtcp_in: u64,
     /// RTCP packets to the leg.

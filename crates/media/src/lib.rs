@@ -17,6 +17,7 @@ pub mod limits;
 pub mod negotiation;
 pub mod plan;
 pub mod profile;
+pub mod quality;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdp;

@@ -14,7 +14,7 @@ use super::statistics::Inbound;
 use crate::command::{Channel, DirectionStats, LegStats};
 use crate::dtls::Identity;
 use crate::dtmf;
-use crate::plan::LegPlan;
+use crate::plan::{LegPlan, Security};
 
 /// Whose audio the leg hears.
 #[derive(Debug)]
@@ -268,6 +268,11 @@ impl LegState {
             dropped_strangers: self.strangers,
             dropped: self.dropped,
             codec: self.plan.as_ref().map_or("", |plan| plan.codec_name),
+            encryption: match self.plan.as_ref().map(|plan| &plan.security) {
+                Some(Security::Sdes { .. }) => "SDES",
+                Some(Security::Dtls { .. }) => "DTLS",
+                Some(Security::Plain) | None => "",
+            },
             rtcp_in: self.reports.packets_in,
             rtcp_out: self.reports.packets_out,
             rtt_us: self.reports.rtt_us,
