@@ -29,6 +29,7 @@ test:
 	$(CARGO) test --workspace --locked
 
 lint:
+	@tools/packages run
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 

@@ -278,6 +278,9 @@ fn leg(remote: SocketAddr, codec: Codec) -> LegPlan {
         dtmf: None,
         ptime_ms: 20,
         sources: vec![remote.ip()],
+        security: media::Security::Plain,
+        ice: None,
+        mux: false,
     }
 }
 

@@ -77,6 +77,12 @@ pub struct Status {
     pub sip_ws: Vec<String>,
     /// SIP addresses, WebSocket inside TLS.
     pub sip_wss: Vec<String>,
+    /// HTTP addresses.
+    pub api_http: Vec<String>,
+    /// HTTPS addresses.
+    pub api_https: Vec<String>,
+    /// URLs of the page with a phone in it.
+    pub phone_pages: Vec<String>,
     /// TCP, TLS, WS and WSS connections.
     pub connections: usize,
     /// URL of the database, with the password masked.

@@ -19,4 +19,5 @@ pub mod settings;
 pub mod sockets;
 pub mod switchboard;
 pub mod trace;
+pub mod website;
 pub mod welcome;

@@ -21,6 +21,10 @@ use crate::trace::Recorder;
 pub struct Known {
     /// The SIP transports.
     pub transport: sip_net::Transports,
+    /// Where browsers are served.
+    pub website: api::Addresses,
+    /// URLs of the page with a phone in it.
+    pub phone_pages: Vec<String>,
     /// Which database, in words.
     pub database: String,
     /// For the names of tenants.
@@ -49,6 +53,9 @@ pub fn answer(known: &Known, mailbox: &Mailbox, question: Question) -> Result<se
                 sip_tls: text(&listening.tls),
                 sip_ws: text(&listening.ws),
                 sip_wss: text(&listening.wss),
+                api_http: text(&known.website.http),
+                api_https: text(&known.website.https),
+                phone_pages: known.phone_pages.clone(),
                 connections: known.transport.connections(),
                 database: known.database.clone(),
                 registrations: counts.bindings,

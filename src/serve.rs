@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use domain::{TenantId, TenantSnapshot};
 use jiff::Timestamp;
+use media::dtls::Identity;
 use media_net::{Worker, WorkerConfig};
 use rand_core::{OsRng, TryRngCore as _};
 use sip::EndpointConfig;
@@ -32,7 +32,7 @@ use crate::settings::Settings;
 use crate::switchboard::{Mailbox, Switchboard, Unopened};
 use crate::trace::book::Limits;
 use crate::trace::{TraceConfig, Tracer};
-use crate::{logging, questions, sockets, welcome};
+use crate::{logging, questions, sockets, website, welcome};
 
 /// How long queues may take to empty into the database at the end; what is left stays in the journal.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -40,6 +40,8 @@ const FLUSH: Duration = Duration::from_secs(5);
 const DATABASE_NICENESS: i32 = 15;
 /// How long calls that are ended at the end may take to say goodbye.
 const HANG_UP: Duration = Duration::from_secs(3);
+/// How long a page that is being sent at the end may take.
+const LAST_PAGE: Duration = Duration::from_secs(1);
 /// How often a draining server looks whether its calls are over.
 const DRAIN_POLL: Duration = Duration::from_millis(100);
 
@@ -60,14 +62,14 @@ pub fn run(settings: Settings, json: bool) -> Result<()> {
     }
     let _lock = DirectoryLock::acquire(data_dir, "yakyak", &format!("YakYak, process {}", std::process::id()))
         .map_err(|error| Refusal::new(error.to_string()))?;
-    let sockets = sockets::open(&settings)?;
+    let doors = OpenDoors::open(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .on_thread_start(step_back)
         .enable_all()
         .build()?;
     let session = Session::open_for_server(&settings, &runtime)?;
-    let outcome = House::open(&settings, &session, sockets, &runtime).and_then(|house| {
+    let outcome = House::open(&settings, &session, doors, &runtime).and_then(|house| {
         announce(&settings, &house, began, json)?;
         house.live(&settings, &runtime);
         Ok(())
@@ -83,10 +85,29 @@ fn step_back() {
     let _ = rustix::process::nice(DATABASE_NICENESS);
 }
 
+/// Everything outside that can be refused, before anything runs.
+struct OpenDoors {
+    sip: sip_net::Sockets,
+    website: api::Sockets,
+    certificate: Option<Arc<sip_net::Certificate>>,
+}
+
+impl OpenDoors {
+    fn open(settings: &Settings) -> Result<Self, Refusal> {
+        let sip = sockets::bind(settings)?;
+        let website = website::bind(settings)?;
+        let (phones, browsers) = (sip.addresses(), website.addresses());
+        let secure = [phones.tls, phones.wss, browsers.https].concat();
+        let certificate = sockets::certificate(settings, &secure)?;
+        Ok(Self { sip, website, certificate })
+    }
+}
+
 /// Everything that runs.
 struct House {
     switchboard: Switchboard,
     transport: sip_net::Transports,
+    website: api::Server,
     worker: Arc<Worker>,
     journal: Arc<Journal>,
     writer: Writer,
@@ -101,7 +122,7 @@ struct House {
 }
 
 impl House {
-    fn open(settings: &Settings, session: &Session, sockets: sockets::Bound, runtime: &Runtime) -> Result<Self> {
+    fn open(settings: &Settings, session: &Session, open: OpenDoors, runtime: &Runtime) -> Result<Self> {
         let store = session.store().clone();
         let data_dir = &settings.server.data_dir;
         let demo = runtime.block_on(store.seed_demo())?;
@@ -126,12 +147,15 @@ impl House {
         let answers = mailbox.clone();
         let messages = MessageKeeper::start(store.clone(), move |answer| answers.post(message_answer(answer)));
         let messages = Arc::new(messages);
-        let worker = Arc::new(start_worker(settings, mailbox.clone())?);
+        let identity = media_net::identity()?;
+        let worker = Arc::new(start_worker(settings, mailbox.clone(), &identity)?);
         load(&store, &mailbox, &mut gatehouse, runtime)?;
-        if let Some(certificate) = &sockets.certificate {
+        if let Some(certificate) = &open.certificate {
             tokio::spawn(sockets::follow_certificate(Arc::clone(certificate)));
         }
-        let transport = sockets::start(settings, sockets, mailbox.clone(), recorder.clone())?;
+        let website = website::start(settings, open.website, open.certificate.as_ref(), &open.sip.addresses())?;
+        let sip = (open.sip, open.certificate);
+        let transport = sockets::start(settings, sip, mailbox.clone(), recorder.clone())?;
         let doors = Doors {
             transport: transport.clone(),
             worker: Arc::clone(&worker),
@@ -146,10 +170,12 @@ impl House {
         let for_questions = transport.clone();
         let out = transport.clone();
         mailbox.front().sends_through(move |transmit| out.send(transmit));
-        let switchboard = unopened.open(shard_config(settings)?, doors)?;
+        let switchboard = unopened.open(shard_config(settings, &identity)?, doors)?;
         let database = session.described(data_dir);
         let known = questions::Known {
             transport: for_questions,
+            website: website.addresses().clone(),
+            phone_pages: website::phone_pages(settings, website.addresses()),
             database: database.clone(),
             store,
             runtime: runtime.handle().clone(),
@@ -159,6 +185,7 @@ impl House {
         Ok(Self {
             switchboard,
             transport,
+            website,
             worker,
             journal,
             writer,
@@ -188,6 +215,7 @@ impl House {
             }
             mailbox.post(Input::HangUp);
             drained(&mailbox, HANG_UP).await;
+            self.website.stop(LAST_PAGE).await;
         });
         self.transport.shutdown();
         self.switchboard.stop();
@@ -263,9 +291,11 @@ async fn drained(mailbox: &Mailbox, limit: Duration) {
     }
 }
 
-fn start_worker(settings: &Settings, mailbox: Mailbox) -> Result<Worker> {
+fn start_worker(settings: &Settings, mailbox: Mailbox, identity: &Arc<Identity>) -> Result<Worker> {
     let rtp = &settings.rtp;
     let config = WorkerConfig {
+        shared_port: rtp.webrtc_port,
+        identity: Some(Arc::clone(identity)),
         rest: Duration::from_secs(rtp.port_rest_s),
         silence_after: Duration::from_secs(rtp.silence_timeout_s),
         ..WorkerConfig::new(rtp.port_range_start..=rtp.port_range_end, OsRng.try_next_u64()?)
@@ -290,7 +320,7 @@ fn start_tracer(settings: &Settings, writer: &Arc<TraceWriter>) -> Result<Option
     Ok(Some(Tracer::start(config, Arc::clone(writer), step_back).context("the trace cannot start")?))
 }
 
-fn shard_config(settings: &Settings) -> Result<ShardConfig> {
+fn shard_config(settings: &Settings, identity: &Identity) -> Result<ShardConfig> {
     let endpoint = EndpointConfig {
         advertised: settings.advertised(settings.sip.advertised_address, |network| network.sip_address),
         ..EndpointConfig::new(secret()?, concat!("YakYak/", env!("CARGO_PKG_VERSION")))
@@ -298,6 +328,7 @@ fn shard_config(settings: &Settings) -> Result<ShardConfig> {
     let sip = &settings.sip;
     Ok(ShardConfig {
         rtp_advertised: settings.advertised(settings.rtp.advertised_address, |network| network.rtp_address),
+        media_fingerprint: Some(Arc::new(identity.fingerprint().clone())),
         default_expires: sip.default_expires_s,
         min_expires: sip.min_expires_s,
         max_expires: sip.max_expires_s,
@@ -389,12 +420,13 @@ fn announce(settings: &Settings, house: &House, began: Instant, json: bool) -> R
     let listening = house.transport.addresses();
     let mut out = std::io::stdout().lock();
     if json {
-        let ready = ready_line(house, &listening, &settings.server.data_dir, ready_ms);
+        let ready = ready_line(settings, house, &listening, ready_ms);
         writeln!(out, "{ready}")?;
         return Ok(());
     }
     if let Some((tenant, logins)) = &house.demo {
-        writeln!(out, "{}", welcome::first_start(settings, &listening, &tenant.domain, logins))?;
+        let web = house.website.addresses();
+        writeln!(out, "{}", welcome::first_start(settings, &listening, web, &tenant.domain, logins))?;
     }
     let served = sip::Transport::ALL.iter().filter(|transport| !listening.of(**transport).is_empty());
     let served: Vec<String> = served
@@ -403,9 +435,12 @@ fn announce(settings: &Settings, house: &House, began: Instant, json: bool) -> R
             format!("{transport} on {}", addresses.join(" and "))
         })
         .collect();
+    let pages = website::phone_pages(settings, house.website.addresses());
+    let pages =
+        if pages.is_empty() { String::new() } else { format!("; a phone in the browser: {}", pages.join(" or ")) };
     writeln!(
         out,
-        "YakYak {} is ready after {:.1} s: SIP over {}; database: {}. Ctrl-C stops it.",
+        "YakYak {} is ready after {:.1} s: SIP over {}{pages}; database: {}. Ctrl-C stops it.",
         env!("CARGO_PKG_VERSION"),
         f64::from(u32::try_from(ready_ms).unwrap_or(u32::MAX)) / 1000.0,
         served.join(", "),
@@ -415,7 +450,8 @@ fn announce(settings: &Settings, house: &House, began: Instant, json: bool) -> R
     Ok(())
 }
 
-fn ready_line(house: &House, listening: &sip_net::Addresses, data_dir: &Path, ready_ms: u128) -> serde_json::Value {
+fn ready_line(settings: &Settings, house: &House, listening: &sip_net::Addresses, ready_ms: u128) -> serde_json::Value {
+    let web = house.website.addresses();
     let logins: Vec<_> = house
         .demo
         .iter()
@@ -429,8 +465,11 @@ fn ready_line(house: &House, listening: &sip_net::Addresses, data_dir: &Path, re
         "sip_tls": listening.tls,
         "sip_ws": listening.ws,
         "sip_wss": listening.wss,
+        "api_http": web.http,
+        "api_https": web.https,
+        "phone_pages": website::phone_pages(settings, web),
         "database": house.database,
-        "data_dir": data_dir,
+        "data_dir": settings.server.data_dir,
         "first_start": logins,
     })
 }

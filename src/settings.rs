@@ -126,6 +126,8 @@ pub struct Rtp {
     pub port_range_start: u16,
     /// Last media port.
     pub port_range_end: u16,
+    /// The media port that all browsers share.
+    pub webrtc_port: u16,
     /// Address named in SDP.
     #[serde(deserialize_with = "optional_address")]
     pub advertised_address: Option<IpAddr>,
@@ -170,8 +172,12 @@ pub struct Trace {
 /// `[api]`
 #[derive(Clone, Debug, Deserialize)]
 pub struct Api {
-    /// Where the REST API will listen.
-    pub listen_address: SocketAddr,
+    /// Listening addresses for HTTP.
+    #[serde(deserialize_with = "addresses")]
+    pub listen_address: Vec<SocketAddr>,
+    /// Listening addresses for HTTPS.
+    #[serde(deserialize_with = "addresses")]
+    pub tls_listen_address: Vec<SocketAddr>,
 }
 
 /// `[[network]]`
@@ -259,6 +265,14 @@ impl Settings {
             return Err(Refusal::new(format!(
                 "[rtp] port_range_start {} and port_range_end {}: name a range above 1023 with room for at least four ports",
                 rtp.port_range_start, rtp.port_range_end
+            )));
+        }
+        if (1..1024).contains(&rtp.webrtc_port)
+            || (rtp.port_range_start..=rtp.port_range_end).contains(&rtp.webrtc_port)
+        {
+            return Err(Refusal::new(format!(
+                "[rtp] webrtc_port {}: name a port above 1023 and outside of port_range_start to port_range_end, or 0",
+                rtp.webrtc_port
             )));
         }
         if self.sip.udp.is_empty() {
@@ -487,6 +501,9 @@ mod tests {
         assert!(settings.sip.ws.is_empty());
         assert_eq!((settings.sip.tcp.len(), settings.sip.tls.len(), settings.sip.wss.len()), (2, 2, 2));
         assert!(with_file("[sip]\ntcp = []").unwrap().sip.tcp.is_empty());
+        let settings = with(&[("YAKYAK_API__TLS_LISTEN_ADDRESS", "")]).unwrap();
+        assert!(settings.api.tls_listen_address.is_empty());
+        assert_eq!(settings.api.listen_address, ["127.0.0.1:8080".parse().unwrap()]);
     }
 
     #[test]
@@ -532,6 +549,7 @@ mod tests {
             ("[sip]\nudp = []", "[sip] udp is empty"),
             ("[sip]\nwss = [\"8089\"]", "sip.wss"),
             ("[sip]\nmax_connections = 0", "max_connections"),
+            ("[api]\nlisten_address = \"8080\"", "api.listen_address"),
             ("[sip]\nudp_sockets = 0", "udp_sockets"),
             ("[tls]\ncertificate = \"/etc/yakyak.pem\"", "private_key"),
             ("[rtp]\nport_range_start = \"many\"", "rtp.port_range_start"),

@@ -1,4 +1,5 @@
 //! SIP sockets as the settings want them: where they listen, what they show, and what they tell the switchboard.
+//! The certificate is that of HTTPS too.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -17,32 +18,18 @@ use crate::welcome;
 /// How often the files of the certificate are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 
-/// Everything that can be refused, before anything runs.
-pub struct Bound {
-    sockets: Sockets,
-    /// What TLS and WSS show.
-    pub certificate: Option<Arc<Certificate>>,
-}
-
-/// Binds every address that the settings name, and reads or makes the certificate.
+/// Binds every SIP address that the settings name.
 ///
 /// # Errors
-/// An address or the certificate cannot be had: one line with the key.
-pub fn open(settings: &Settings) -> Result<Bound, Refusal> {
-    let sockets = bind(settings)?;
-    let certificate = certificate(settings, &sockets.addresses())?;
-    Ok(Bound { sockets, certificate })
-}
-
-fn bind(settings: &Settings) -> Result<Sockets, Refusal> {
-    let has_v6 = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+/// An address cannot be had: one line with the key.
+pub fn bind(settings: &Settings) -> Result<Sockets, Refusal> {
     let sip = &settings.sip;
     let addresses = Addresses {
-        udp: served(&sip.udp, has_v6),
-        tcp: served(&sip.tcp, has_v6),
-        tls: served(&sip.tls, has_v6),
-        ws: served(&sip.ws, has_v6),
-        wss: served(&sip.wss, has_v6),
+        udp: served(&sip.udp),
+        tcp: served(&sip.tcp),
+        tls: served(&sip.tls),
+        ws: served(&sip.ws),
+        wss: served(&sip.wss),
     };
     Sockets::bind_several(&addresses, sip.udp_sockets).map_err(|error| {
         let key = error.transport.as_str().to_ascii_lowercase();
@@ -54,14 +41,18 @@ fn bind(settings: &Settings) -> Result<Sockets, Refusal> {
 }
 
 /// A machine without IPv6 does without its wildcard address, which the defaults name.
-fn served(addresses: &[SocketAddr], has_v6: bool) -> Vec<SocketAddr> {
+pub(crate) fn served(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+    let has_v6 = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
     let wildcard = |address: &SocketAddr| address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
     addresses.iter().copied().filter(|address| has_v6 || addresses.len() == 1 || !wildcard(address)).collect()
 }
 
-/// The certificate for TLS and WSS; `None` when neither is served.
-fn certificate(settings: &Settings, listening: &Addresses) -> Result<Option<Arc<Certificate>>, Refusal> {
-    if listening.tls.is_empty() && listening.wss.is_empty() {
+/// The certificate for what is listened on with TLS, whatever is spoken inside; `None` when nothing is.
+///
+/// # Errors
+/// It cannot be read or made: one line with the key.
+pub fn certificate(settings: &Settings, listening: &[SocketAddr]) -> Result<Option<Arc<Certificate>>, Refusal> {
+    if listening.is_empty() {
         return Ok(None);
     }
     let tls = &settings.tls;
@@ -83,7 +74,7 @@ fn certificate(settings: &Settings, listening: &Addresses) -> Result<Option<Arc<
 }
 
 /// What a certificate of our own making is good for: the names and addresses that phones may have been told.
-fn names(settings: &Settings, listening: &Addresses) -> Vec<String> {
+fn names(settings: &Settings, listening: &[SocketAddr]) -> Vec<String> {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = host.trim();
     let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
@@ -92,7 +83,7 @@ fn names(settings: &Settings, listening: &Addresses) -> Vec<String> {
         names.push(host.to_owned());
     }
     names.push("localhost".to_owned());
-    let bound = listening.tls.iter().chain(&listening.wss).map(SocketAddr::ip).filter(|ip| !ip.is_unspecified());
+    let bound = listening.iter().map(SocketAddr::ip).filter(|ip| !ip.is_unspecified());
     let addresses = settings.sip.advertised_address.into_iter().chain(welcome::facing_the_world()).chain(bound);
     for address in addresses {
         let name = address.to_string();
@@ -123,8 +114,12 @@ pub async fn follow_certificate(certificate: Arc<Certificate>) {
 ///
 /// # Errors
 /// The system gives no thread.
-pub fn start(settings: &Settings, bound: Bound, mailbox: Mailbox, recorder: Recorder) -> Result<Transports> {
-    let Bound { sockets, certificate } = bound;
+pub fn start(
+    settings: &Settings,
+    (sockets, certificate): (Sockets, Option<Arc<Certificate>>),
+    mailbox: Mailbox,
+    recorder: Recorder,
+) -> Result<Transports> {
     let sip = &settings.sip;
     let config = StreamConfig {
         max_connections: sip.max_connections,

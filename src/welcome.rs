@@ -8,13 +8,20 @@ use sip_net::Addresses;
 use store::Login;
 
 use crate::settings::Settings;
+use crate::website;
 
 /// An address of documentation (RFC 5737); asking for the way there sends nothing.
 const SOMEWHERE: &str = "192.0.2.1:9";
 
 /// The text after the first start on an empty database.
 #[must_use]
-pub fn first_start(settings: &Settings, listening: &Addresses, domain: &str, logins: &[Login]) -> String {
+pub fn first_start(
+    settings: &Settings,
+    listening: &Addresses,
+    web: &api::Addresses,
+    domain: &str,
+    logins: &[Login],
+) -> String {
     let server = server_address(settings, &listening.udp);
     let rtp = &settings.rtp;
     let mut text = String::from("\nTwo extensions are ready. Type this into two phones:\n");
@@ -26,6 +33,7 @@ pub fn first_start(settings: &Settings, listening: &Addresses, domain: &str, log
             login.username, login.password
         );
     }
+    text.push_str(&in_a_browser(settings, web, logins));
     text.push_str("\nAccount lines for baresip (~/.baresip/accounts), one per phone:\n\n");
     for login in logins {
         let _ = writeln!(
@@ -39,13 +47,17 @@ pub fn first_start(settings: &Settings, listening: &Addresses, domain: &str, log
     if !others.is_empty() {
         let _ = write!(text, "\nPhones may also come over {}.", others.join(", "));
     }
-    if !(listening.tls.is_empty() && listening.wss.is_empty()) && settings.tls.certificate.as_os_str().is_empty() {
+    if !(listening.tls.is_empty() && listening.wss.is_empty() && web.https.is_empty())
+        && settings.tls.certificate.as_os_str().is_empty()
+    {
         text.push_str(
             "\nThe certificate is signed by itself: a phone must be told to accept it, and a browser opens the address with \
              https:// once.",
         );
     }
-    let ports: Vec<String> = Transport::ALL.iter().flat_map(|transport| doors(*transport, listening)).collect();
+    let sip = Transport::ALL.iter().flat_map(|transport| doors(*transport, listening));
+    let https = web.https.iter().map(|address| format!("TCP {} on {}", address.port(), address.ip()));
+    let ports: Vec<String> = sip.chain(https).collect();
     let _ = write!(
         text,
         "\nThen dial *43 from either: it beeps and sends back what it hears. From one phone dial the other's number to\n\
@@ -56,6 +68,21 @@ pub fn first_start(settings: &Settings, listening: &Addresses, domain: &str, log
         rtp.port_range_start,
         rtp.port_range_end,
     );
+    text
+}
+
+/// The way for whoever has no phone at hand; nothing when no page is served.
+fn in_a_browser(settings: &Settings, web: &api::Addresses, logins: &[Login]) -> String {
+    let pages = website::phone_pages(settings, web);
+    let (Some(first), Some(login)) = (pages.first(), logins.first()) else { return String::new() };
+    let mut text = format!(
+        "\nOr without any phone: open {first} in a browser, log in as {} with the password\n{}, and dial *43.",
+        login.username, login.password
+    );
+    if let Some(second) = pages.get(1) {
+        let _ = write!(text, " From another machine: {second}");
+    }
+    text.push('\n');
     text
 }
 

@@ -25,6 +25,8 @@ mod features;
 mod garbage;
 #[path = "e2e/linphone.rs"]
 mod linphone;
+#[path = "e2e/page.rs"]
+mod page;
 #[path = "e2e/storm.rs"]
 mod storm;
 #[path = "e2e/tenants.rs"]
@@ -35,3 +37,5 @@ mod torture;
 mod trace;
 #[path = "e2e/transports.rs"]
 mod transports;
+#[path = "e2e/webrtc.rs"]
+mod webrtc;

@@ -14,6 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sip-net", &["sip"]),
     ("media-net", &["media"]),
     ("store", &["domain"]),
+    ("api", &[]),
     ("testkit", &["domain", "sip", "media", "switch"]),
 ];
 

@@ -116,7 +116,7 @@ fn open_calls(calls: usize, peers: [SocketAddr; 2]) -> (Worker, Vec<u16>) {
         let legs = vec![IpAddr::from(Ipv4Addr::LOCALHOST); 2];
         worker.send(media::Command::Open { session, legs }).expect("an idle worker");
         match opened.recv() {
-            Ok(Fact::Opened { legs, .. }) => ports.extend(legs.iter().map(SocketAddr::port)),
+            Ok(Fact::Opened { legs, .. }) => ports.extend(legs.iter().map(|leg| leg.rtp.port())),
             other => panic!("no ports: {other:?}"),
         }
         let plan = media::Plan { legs: peers.iter().map(|peer| leg_plan(*peer)).collect() };
@@ -143,6 +143,9 @@ fn leg_plan(peer: SocketAddr) -> LegPlan {
         dtmf: Some(101),
         ptime_ms: 20,
         sources: vec![peer.ip()],
+        security: media::Security::Plain,
+        ice: None,
+        mux: false,
     }
 }
 

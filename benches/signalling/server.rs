@@ -68,6 +68,8 @@ impl Server {
             .env("YAKYAK_SIP__TLS", "127.0.0.1:0")
             .env("YAKYAK_SIP__WS", "127.0.0.1:0")
             .env("YAKYAK_SIP__WSS", "127.0.0.1:0")
+            .env("YAKYAK_API__LISTEN_ADDRESS", "")
+            .env("YAKYAK_API__TLS_LISTEN_ADDRESS", "")
             .env("YAKYAK_SERVER__LOG", "warn")
             .env("YAKYAK_SERVER__DRAIN_TIMEOUT_S", "0")
             .env("YAKYAK_RTP__PORT_RANGE_START", "16384")

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use domain::{DtmfMode, SrtpKeys, SrtpPolicy, WebRtc};
 
 use super::choice::{OrOff, Switch};
 
@@ -260,6 +261,18 @@ pub struct ExtensionChange {
     /// How long it rings, 1 to 3600 seconds; off means the tenant's time
     #[arg(long, value_name = "SECONDS|off")]
     pub no_answer_timeout: Option<OrOff<u32>>,
+    /// Encrypt its audio: never, where the phone can, or always
+    #[arg(long, value_name = "off|prefer|require")]
+    pub srtp: Option<SrtpPolicy>,
+    /// How calls to it offer encryption: keys in the description, or a handshake
+    #[arg(long, value_name = "sdes|dtls")]
+    pub srtp_keys: Option<SrtpKeys>,
+    /// Which of its phones are browsers: those on a WebSocket, all, or none
+    #[arg(long, value_name = "auto|on|off")]
+    pub webrtc: Option<WebRtc>,
+    /// How key presses reach it: events where it knows them, events, SIP INFO, or tones
+    #[arg(long, value_name = "auto|rfc4733|info|inband")]
+    pub dtmf: Option<DtmfMode>,
 }
 
 /// Where a password comes from: made up by default.

@@ -106,6 +106,10 @@ fn changes(change: ExtensionChange) -> ExtensionChanges {
         call_waiting: change.call_waiting.map(|on| on.0),
         max_calls: value(change.max_calls),
         no_answer_timeout_s: value(change.no_answer_timeout),
+        srtp: change.srtp,
+        srtp_keys: change.srtp_keys,
+        webrtc: change.webrtc,
+        dtmf: change.dtmf,
     }
 }
 
@@ -148,6 +152,10 @@ fn show(tenant: &Tenant, extension: &Extension, json: bool) -> Result<()> {
         ("call waiting", on(extension.call_waiting)),
         ("busy from", extension.max_calls.map_or_else(|| "no limit".to_owned(), |calls| format!("{calls} calls"))),
         ("rings for", format!("{} s", extension.no_answer_timeout_s.unwrap_or(tenant.ring_timeout_s))),
+        ("encrypted audio", extension.audio.srtp.to_string()),
+        ("keys offered by", extension.audio.srtp_keys.to_string()),
+        ("browsers", extension.audio.webrtc.to_string()),
+        ("key presses", extension.audio.dtmf.to_string()),
     ] {
         output::line(&format!("  {what:24}{value}"))?;
     }

@@ -62,8 +62,9 @@ pub(crate) fn running(status: &Status, settings: &Settings) -> String {
     let served = transports.iter().filter(|(_, addresses)| !addresses.is_empty());
     let served: String =
         served.map(|(name, addresses)| format!("\n  SIP over {name:<4} {}", addresses.join(", "))).collect();
+    let pages: String = status.phone_pages.iter().map(|page| format!("\n  phone page    {page}")).collect();
     format!(
-        "YakYak {} runs here, process {}, data in {}{served}\n  database      {}\n  now           {} registered, {} \
+        "YakYak {} runs here, process {}, data in {}{served}{pages}\n  database      {}\n  now           {} registered, {} \
          calls, {} connections",
         status.version,
         status.pid,

@@ -18,7 +18,7 @@ pub(crate) struct Phone {
 }
 
 impl Phone {
-    fn start(server: &Server, login: &Login, frequency_hz: f64, answers: bool, commands: &[String]) -> Self {
+    pub(crate) fn start(server: &Server, login: &Login, frequency_hz: f64, answers: bool, commands: &[String]) -> Self {
         Self::start_over(server, Transport::Udp, login, frequency_hz, answers, commands)
     }
 
@@ -31,11 +31,27 @@ impl Phone {
         answers: bool,
         commands: &[String],
     ) -> Self {
+        Self::start_encrypted(server, transport, login, frequency_hz, answers, commands, "")
+    }
+
+    /// The same with encrypted audio: `srtp`, `srtp-mand` or `dtls_srtp`.
+    pub(crate) fn start_encrypted(
+        server: &Server,
+        transport: Transport,
+        login: &Login,
+        frequency_hz: f64,
+        answers: bool,
+        commands: &[String],
+        encryption: &str,
+    ) -> Self {
         let directory = tempfile::Builder::new().prefix("yakyak-baresip-").tempdir().unwrap();
         let folder = directory.path();
         let microphone = folder.join("microphone.wav");
         tone(&microphone, frequency_hz, 20);
-        let mode = if answers { ";answermode=auto" } else { "" };
+        let mut mode = if answers { ";answermode=auto" } else { "" }.to_owned();
+        if !encryption.is_empty() {
+            mode += &format!(";mediaenc={encryption}");
+        }
         let account = format!(
             "<sip:{user}@{server};transport={transport}>;auth_user={user};auth_pass={pass};audio_codecs=PCMU{mode};regint=60\n",
             user = login.username,
@@ -45,7 +61,7 @@ impl Phone {
         );
         std::fs::write(folder.join("accounts"), account).unwrap();
         std::fs::write(folder.join("contacts"), "").unwrap();
-        std::fs::write(folder.join("config"), config(&microphone, folder)).unwrap();
+        std::fs::write(folder.join("config"), config(&microphone, folder, encryption)).unwrap();
         let mut command = Command::new("baresip");
         command.args(["-4", "-v", "-f"]).arg(folder);
         for line in commands {
@@ -64,6 +80,13 @@ impl Phone {
 
     fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// Ends it; it must have heard this tone and little else.
+    pub(crate) fn heard_tone(self, frequency_hz: f64) {
+        let heard = self.heard();
+        let share = share_at(settled(&heard), frequency_hz);
+        assert!(share > 0.8, "{frequency_hz} Hz is {share} of what was heard");
     }
 
     /// Ends it and reads what it heard.
@@ -97,7 +120,9 @@ impl Drop for Phone {
     }
 }
 
-fn config(microphone: &Path, ears: &Path) -> String {
+fn config(microphone: &Path, ears: &Path, encryption: &str) -> String {
+    // Else it wants a second handshake for its reports.
+    let mux = if encryption == "dtls_srtp" { "yes" } else { "no" };
     let modules = [
         "/usr/lib/baresip/modules",
         "/usr/lib/x86_64-linux-gnu/baresip/modules",
@@ -105,9 +130,9 @@ fn config(microphone: &Path, ears: &Path) -> String {
     ];
     let modules = modules.iter().map(PathBuf::from).find(|path| path.is_dir()).expect("baresip's modules");
     format!(
-        "sip_listen 127.0.0.1:{port}\nsip_verify_server no\nmodule_path {modules}\nmodule g711.so\nmodule aufile.so\nmodule sndfile.so\nmodule_tmp account.so\n\
+        "sip_listen 127.0.0.1:{port}\nsip_verify_server no\nmodule_path {modules}\nmodule g711.so\nmodule srtp.so\nmodule dtls_srtp.so\nmodule aufile.so\nmodule sndfile.so\nmodule_tmp account.so\n\
          module_app menu.so\naudio_source aufile,{microphone}\nsnd_path {ears}\n\
-         ausrc_srate {RATE}\nauplay_srate {RATE}\nausrc_channels 1\nauplay_channels 1\nrtp_ports 10000-60000\n\
+         ausrc_srate {RATE}\nauplay_srate {RATE}\nausrc_channels 1\nauplay_channels 1\nrtp_ports 10000-60000\nrtcp_mux {mux}\n\
          net_interface 127.0.0.1\ncall_local_timeout 60\n",
         port = free_port(),
         modules = modules.display(),

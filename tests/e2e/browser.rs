@@ -6,6 +6,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Instant;
 
@@ -15,18 +16,31 @@ use sip::Transport;
 use crate::baresip;
 use crate::server::{Login, PATIENCE, Server};
 
-/// The files of the phone.
-const FILES: [&str; 5] = ["package.json", "package-lock.json", "bundle.mjs", "page.js", "phone.mjs"];
+/// The files of the phones; the bundler is that of the page.
+const FILES: [&str; 6] = [
+    "tests/e2e/browser/package.json",
+    "tests/e2e/browser/package-lock.json",
+    "tests/e2e/browser/page.js",
+    "tests/e2e/browser/phone.mjs",
+    "tests/e2e/browser/webphone.mjs",
+    "crates/api/web/bundle.mjs",
+];
 
-/// Where the phone is, with what it needs from npm.
-fn installed() -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/browser");
+/// Where the phones are, with what they need from npm; one test installs it for all.
+fn installed() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(install)
+}
+
+fn install() -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser");
     std::fs::create_dir_all(&folder).unwrap();
-    let lock = std::fs::read(source.join("package-lock.json")).unwrap();
+    let lock = std::fs::read(source.join("tests/e2e/browser/package-lock.json")).unwrap();
     let done = std::fs::read(folder.join("node_modules/.installed")).is_ok_and(|stamp| stamp == lock);
     for file in FILES {
-        std::fs::copy(source.join(file), folder.join(file)).unwrap();
+        let name = Path::new(file).file_name().unwrap();
+        std::fs::copy(source.join(file), folder.join(name)).unwrap();
     }
     if !done {
         let output = Command::new("npm")
@@ -41,8 +55,8 @@ fn installed() -> PathBuf {
     folder
 }
 
-/// A page with a phone in it.
-struct Browser {
+/// A page with a phone in it, and its driver.
+pub(crate) struct Browser {
     child: Child,
     commands: ChildStdin,
     events: Receiver<Value>,
@@ -51,8 +65,14 @@ struct Browser {
 
 impl Browser {
     fn start() -> Self {
+        Self::start_driver("phone.mjs", &[])
+    }
+
+    /// One of the drivers.
+    pub(crate) fn start_driver(file: &str, arguments: &[String]) -> Self {
         let mut child = Command::new("node")
-            .arg("phone.mjs")
+            .arg(file)
+            .args(arguments)
             .current_dir(installed())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -71,7 +91,8 @@ impl Browser {
         browser
     }
 
-    fn does(&mut self, command: &Value) {
+    /// Says what to do.
+    pub(crate) fn does(&mut self, command: &Value) {
         writeln!(self.commands, "{command}").unwrap();
     }
 
@@ -85,15 +106,20 @@ impl Browser {
     }
 
     /// The next event of a kind; what comes before is kept for the report of a failure.
-    fn wait_for(&mut self, kind: &str) -> Value {
+    pub(crate) fn wait_for(&mut self, kind: &str) -> Value {
+        self.wait_for_event(kind, |event| event["event"] == kind)
+    }
+
+    /// The next event like this, named `what` if it never comes.
+    pub(crate) fn wait_for_event(&mut self, what: &str, mut is_it: impl FnMut(&Value) -> bool) -> Value {
         let until = Instant::now() + PATIENCE;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            let Ok(event) = self.events.recv_timeout(left) else { panic!("no {kind} came, only {:?}", self.seen) };
-            if event["event"] == kind {
+            let Ok(event) = self.events.recv_timeout(left) else { panic!("no {what} came, only {:?}", self.seen) };
+            if is_it(&event) {
                 return event;
             }
-            assert!(!matches!(event["event"].as_str(), Some("failed" | "refused" | "error")), "{event} before {kind}");
+            assert!(!matches!(event["event"].as_str(), Some("failed" | "refused" | "error")), "{event} before {what}");
             self.seen.push(event);
         }
     }
@@ -125,6 +151,7 @@ impl Drop for Browser {
 fn a_browser_over_wss_and_baresip_over_tls_call_each_other() {
     let server = Server::start();
     let (ada, bob) = (server.login("1001"), server.login("1002"));
+    server.is_no_browser("1001");
     let mut browser = Browser::start();
     browser.registers(&server, &ada);
     let listed = server.json(&["registration", "list"]);

@@ -62,8 +62,15 @@ fn mistakes_of_the_transports_are_named() {
         for transport in ["UDP", "TCP", "TLS", "WS", "WSS"] {
             command.env(format!("YAKYAK_SIP__{transport}"), "127.0.0.1:0");
         }
+        for key in ["YAKYAK_API__LISTEN_ADDRESS", "YAKYAK_API__TLS_LISTEN_ADDRESS"] {
+            command.env(key, "127.0.0.1:0");
+        }
         command.env("YAKYAK_TLS__CERTIFICATE", "").env(key, value).output().unwrap()
     };
+    for key in ["listen_address", "tls_listen_address"] {
+        let variable = format!("YAKYAK_API__{}", key.to_ascii_uppercase());
+        refused(&serve(&variable, &address), &[&format!("[api] {key}"), &address, &variable]);
+    }
     for transport in ["tcp", "tls", "ws", "wss"] {
         let key = format!("YAKYAK_SIP__{}", transport.to_ascii_uppercase());
         refused(&serve(&key, &address), &[&format!("[sip] {transport}"), &address, &key]);

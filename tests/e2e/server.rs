@@ -58,11 +58,31 @@ impl Server {
         self.logins.iter().find(|login| login.username == number).unwrap().clone()
     }
 
+    /// Phones of the extension get plain descriptions, though they come over a WebSocket.
+    pub(crate) fn is_no_browser(&self, number: &str) {
+        if self.json(&["extension", "show", "--tenant", "demo", number])["audio"]["webrtc"] == "off" {
+            return;
+        }
+        self.json(&["extension", "set", "--tenant", "demo", number, "--webrtc", "off"]);
+        // The promise of `extension set`: its next call follows within a second.
+        std::thread::sleep(Duration::from_secs(1));
+    }
+
     /// Where it listens for a transport, over IPv4 or IPv6. UDP over IPv6 must be asked for in the environment.
     pub(crate) fn address(&self, transport: sip::Transport, v6: bool) -> SocketAddr {
         let listed = &self.ready[format!("sip_{}", transport.as_str().to_ascii_lowercase())];
         let addresses = listed.as_array().unwrap().iter().map(|text| text.as_str().unwrap().parse().unwrap());
         addresses.into_iter().find(|address: &SocketAddr| address.is_ipv6() == v6).unwrap()
+    }
+
+    /// Where browsers are served over HTTP.
+    pub(crate) fn http(&self) -> SocketAddr {
+        self.ready["api_http"][0].as_str().unwrap().parse().unwrap()
+    }
+
+    /// Where browsers are served over HTTPS.
+    pub(crate) fn https(&self) -> SocketAddr {
+        self.ready["api_https"][0].as_str().unwrap().parse().unwrap()
     }
 
     pub(crate) fn data_dir(&self) -> &Path {
@@ -212,13 +232,16 @@ fn launch(data_dir: &Path, sip: &str, environment: &Vec<(String, String)>) -> (C
         .env("YAKYAK_SIP__TLS", "127.0.0.1:0,[::1]:0")
         .env("YAKYAK_SIP__WS", "127.0.0.1:0,[::1]:0")
         .env("YAKYAK_SIP__WSS", "127.0.0.1:0,[::1]:0")
+        .env("YAKYAK_API__LISTEN_ADDRESS", "127.0.0.1:0")
+        .env("YAKYAK_API__TLS_LISTEN_ADDRESS", "127.0.0.1:0")
         .env("YAKYAK_SERVER__LOG", "debug")
         // Most tests do what would have their address banned; those of the guard come from others.
         .env("YAKYAK_GUARD__ALLOW", "127.0.0.1")
         .env("YAKYAK_SERVER__DRAIN_TIMEOUT_S", "1")
         .env("YAKYAK_RTP__PORT_RANGE_START", "20000")
         .env("YAKYAK_RTP__PORT_RANGE_END", "59999")
-        .env("YAKYAK_RTP__PORT_REST_S", "1");
+        .env("YAKYAK_RTP__PORT_REST_S", "1")
+        .env("YAKYAK_RTP__WEBRTC_PORT", "0");
     for (key, value) in environment {
         command.env(key, value);
     }

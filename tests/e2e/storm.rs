@@ -35,6 +35,9 @@ struct Line {
 
 impl Line {
     fn new(server: &Server, login: &Login, transport: Transport, ip: Ipv4Addr, voice: u16) -> Self {
+        if transport.is_web() {
+            server.is_no_browser(&login.username);
+        }
         let registrar = server.address(transport, false);
         // The port is another one than Via and Contact name: to the server the phone is behind NAT.
         let (door, address) = match transport {

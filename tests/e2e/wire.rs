@@ -330,6 +330,9 @@ pub(crate) struct Phone {
 impl Phone {
     /// A phone for an extension of the demo tenant.
     pub(crate) fn new(server: &Server, transport: Transport, v6: bool, number: &str) -> Self {
+        if transport.is_web() {
+            server.is_no_browser(number);
+        }
         let wire = Wire::to(server, transport, v6);
         let tag = format!("t{}", wire.local.port());
         let registration = format!("registration-{}-{number}", wire.local.port());

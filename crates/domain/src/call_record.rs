@@ -181,6 +181,18 @@ pub struct LegMedia {
     pub jitter_ms: f32,
     /// Packets from addresses that had no business here.
     pub strangers: u64,
+    /// Lost on the way to the phone, as its reports say.
+    #[serde(default)]
+    pub sent_lost: u64,
+    /// Round trip between us and the phone, in milliseconds, if its reports told it.
+    #[serde(default)]
+    pub rtt_ms: Option<f32>,
+    /// How what the phone said arrived here, 1 to 4.5 (ITU-T G.107).
+    #[serde(default)]
+    pub mos: Option<f32>,
+    /// What protected it: `SDES`, `DTLS`, or nothing.
+    #[serde(default)]
+    pub encryption: String,
 }
 
 /// One leg: one row of `call_legs`.
@@ -240,6 +252,8 @@ pub enum CallEventKind {
     Transferred,
     /// An emergency number was dialled.
     Emergency,
+    /// The encryption that was agreed did not come about.
+    Unprotected,
     /// Over.
     Ended,
 }
@@ -255,6 +269,7 @@ text_enum!(CallEventKind {
     Forwarded = "forwarded",
     Transferred = "transferred",
     Emergency = "emergency",
+    Unprotected = "unprotected",
     Ended = "ended",
 });
 

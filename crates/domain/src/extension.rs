@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DeviceId, ExtensionId, Ha1, UserId};
+use crate::{Audio, DeviceId, ExtensionId, Ha1, UserId};
 
 /// A number inside a tenant that phones register for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,9 @@ pub struct Extension {
     /// How long it rings, in seconds; the tenant's time when absent.
     #[serde(default)]
     pub no_answer_timeout_s: Option<u32>,
+    /// How its phones speak.
+    #[serde(default)]
+    pub audio: Audio,
 }
 
 impl Extension {
@@ -52,6 +55,7 @@ impl Extension {
             call_waiting: true,
             max_calls: None,
             no_answer_timeout_s: None,
+            audio: Audio::default(),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod audio;
 mod ban;
 mod call_record;
 mod dialplan;
@@ -19,6 +20,7 @@ mod snapshot;
 mod subscription;
 mod tenant;
 
+pub use audio::{Audio, DtmfMode, SrtpKeys, SrtpPolicy, WebRtc};
 pub use ban::{Ban, source};
 pub use call_record::{
     CallEvent, CallEventKind, CallLeg, CallRecord, CallStatus, Direction, HangupBy, JournalEntry, LegMedia,

@@ -59,7 +59,7 @@ fn open_pair(ip: IpAddr, port: u16) -> io::Result<LegSockets> {
     Ok(LegSockets { rtp: open(local)?, rtcp: open(SocketAddr::new(ip, port + 1))?, local })
 }
 
-fn open(local: SocketAddr) -> io::Result<UdpSocket> {
+pub(crate) fn open(local: SocketAddr) -> io::Result<UdpSocket> {
     let family = if local.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = UdpSocket::from(rustix::net::socket_with(family, SocketType::DGRAM, flags, None)?);

@@ -16,14 +16,17 @@
 
 mod counters;
 mod deadlines;
+mod identity;
 mod legs;
 mod limits;
 mod mailbox;
 mod playback;
 mod ports;
+mod shared;
 mod slots;
 mod worker;
 
 pub use counters::Counters;
+pub use identity::{IdentityError, identity};
 pub use playback::{PlaybackError, load_wav};
 pub use worker::{Busy, Worker, WorkerConfig};

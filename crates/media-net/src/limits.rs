@@ -25,6 +25,12 @@ pub(crate) const MAX_SESSIONS: usize = 32_768;
 /// Legs of one session.
 pub(crate) const MAX_LEGS: usize = media::limits::LEGS;
 
+/// Local addresses with a port that browsers share; legs on a further one have none.
+pub(crate) const MAX_SHARED_SOCKETS: usize = 32;
+
+/// Addresses of browsers that are believed at one moment, of all sessions of a worker; a further one is not listened to.
+pub(crate) const MAX_SHARED_ADDRESSES: usize = 65_536;
+
 /// Ports tried for one leg when other programs sit on ports of our range.
 pub(crate) const MAX_PORT_TRIES: usize = 32;
 

@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use media::dtls::Identity;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::debug;
 
@@ -25,6 +26,10 @@ use engine::Engine;
 pub struct WorkerConfig {
     /// Ports for RTP and RTCP, pairwise; no other worker may have one of them.
     pub port_range: RangeInclusive<u16>,
+    /// The port that all browsers share; 0 lets the system choose.
+    pub shared_port: u16,
+    /// What the sessions are in handshakes; without it no leg can be a browser.
+    pub identity: Option<Arc<Identity>>,
     /// How long a port must have been quiet after its call before another call gets it. Packets of the
     /// former peers that still arrive begin the rest anew, so that nobody hears a call that has ended.
     pub rest: Duration,
@@ -37,7 +42,14 @@ pub struct WorkerConfig {
 impl WorkerConfig {
     /// The usual values: five seconds of rest, silence told after twenty.
     pub fn new(port_range: RangeInclusive<u16>, seed: u64) -> WorkerConfig {
-        WorkerConfig { port_range, rest: Duration::from_secs(5), silence_after: Duration::from_secs(20), seed }
+        WorkerConfig {
+            port_range,
+            shared_port: 0,
+            identity: None,
+            rest: Duration::from_secs(5),
+            silence_after: Duration::from_secs(20),
+            seed,
+        }
     }
 }
 

@@ -2,9 +2,13 @@
 
 #[path = "worker/bench.rs"]
 mod bench;
+#[path = "../../media/tests/ice/check.rs"]
+mod check;
 #[path = "worker/playing.rs"]
 mod playing;
 #[path = "worker/ports.rs"]
 mod ports;
 #[path = "worker/relaying.rs"]
 mod relaying;
+#[path = "worker/sharing.rs"]
+mod sharing;

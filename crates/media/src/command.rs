@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::plan::Plan;
+use crate::quality;
 
 /// Names one media session; given by whoever opens it, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -96,6 +98,37 @@ pub enum Command {
     },
 }
 
+/// Where a leg reaches us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LegAddress {
+    /// Its own RTP address; RTCP is one port above.
+    pub rtp: SocketAddr,
+    /// The port of the same address that all browsers share; 0 when there is none.
+    pub shared_port: u16,
+}
+
+impl LegStats {
+    /// How what the leg said arrived here: the mean opinion score of G.107; nothing when nothing came.
+    pub fn mean_opinion_score(&self) -> Option<f32> {
+        let DirectionStats { packets, expected, lost, jitter_us, .. } = self.received;
+        (packets > 0).then(|| {
+            quality::mean_opinion_score(&quality::Measured {
+                codec: self.codec,
+                lost: lost as f64 / expected.max(1) as f64,
+                jitter: Duration::from_micros(u64::from(jitter_us)),
+                round_trip: self.rtt_us.map(|rtt_us| Duration::from_micros(u64::from(rtt_us))),
+            })
+        })
+    }
+}
+
+impl LegAddress {
+    /// A leg that no browser can reach.
+    pub fn alone(rtp: SocketAddr) -> Self {
+        LegAddress { rtp, shared_port: 0 }
+    }
+}
+
 /// Something that happened on a media worker.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
@@ -103,8 +136,8 @@ pub enum Fact {
     Opened {
         /// The session.
         session: SessionId,
-        /// Local RTP address of each leg; RTCP is one port above.
-        legs: Vec<SocketAddr>,
+        /// Where each leg can be reached.
+        legs: Vec<LegAddress>,
     },
     /// No ports could be had.
     OpenFailed {
@@ -132,6 +165,15 @@ pub enum Fact {
         digit: char,
         /// How long it was held.
         duration_ms: u32,
+    },
+    /// The encryption that was agreed for a leg cannot come about; it is not heard, and hears nothing.
+    Unprotected {
+        /// The session.
+        session: SessionId,
+        /// The leg.
+        leg: Leg,
+        /// A plain sentence.
+        why: &'static str,
     },
     /// A leg that should send has not been heard.
     Silent {
@@ -206,6 +248,8 @@ pub struct LegStats {
     pub dropped: u64,
     /// Name of the codec, empty before the first plan.
     pub codec: &'static str,
+    /// What protects it: `SDES`, `DTLS`, or nothing.
+    pub encryption: &'static str,
     /// RTCP packets from the leg.
     pub rtcp_in: u64,
     /// RTCP packets to the leg.

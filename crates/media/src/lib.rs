@@ -9,18 +9,25 @@
 #![forbid(unsafe_code)]
 
 pub mod command;
+pub mod dtls;
 pub mod dtmf;
 pub mod g711;
+pub mod ice;
 pub mod limits;
 pub mod negotiation;
 pub mod plan;
+pub mod profile;
+pub mod quality;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
 pub mod session;
+pub mod srtp;
+pub mod stun;
 pub mod tone;
 
-pub use command::{Channel, Command, DirectionStats, Fact, Leg, LegStats, Playback, Reported, SessionId};
-pub use negotiation::{Negotiation, Refusal};
-pub use plan::{Accept, Carries, Codec, LegPlan, MediaAddress, Plan, Reach};
+pub use command::{Channel, Command, DirectionStats, Fact, Leg, LegAddress, LegStats, Playback, Reported, SessionId};
+pub use negotiation::{Negotiation, Refusal, is_browser};
+pub use plan::{Accept, Carries, Codec, LegPlan, MediaAddress, Plan, Reach, Security};
+pub use profile::{Profile, Secret, SrtpKeys, SrtpPolicy};
 pub use session::{DropReason, Outgoing, Samples, Session, Verdict};

@@ -16,8 +16,28 @@ pub const SDP_MAPPINGS: usize = 128;
 pub const SDP_TOKEN: usize = 256;
 /// Longest `a=fmtp` value that is kept; a longer one is ignored.
 pub const SDP_FMTP: usize = 1_024;
+/// Most `a=crypto` lines kept of one stream; more are ignored.
+pub const SDP_CRYPTOS: usize = 16;
+/// Most session parameters of an `a=crypto` line; a line with more is ignored.
+pub const SDP_CRYPTO_PARAMETERS: usize = 8;
+/// Most `a=fingerprint` lines kept of a session or stream; more are ignored.
+pub const SDP_FINGERPRINTS: usize = 8;
+/// Most `a=candidate` lines kept of one stream; more are ignored.
+pub const SDP_CANDIDATES: usize = 32;
 /// Most formats offered to the other side; the least preferred ones are left out.
 pub const OFFERED_FORMATS: usize = 24;
+
+/// Sources (SSRC) of one SRTP key; a further one, once authentic, takes the place of the oldest.
+pub const SRTP_SOURCES: usize = 8;
+
+/// Addresses of a peer that are believed at one time; a further one takes the place of the oldest that is not in use.
+pub const ICE_PAIRS: usize = 8;
+/// Time without a check after which a peer has withdrawn its consent (RFC 7675, 5.1).
+pub const CONSENT: Duration = Duration::from_secs(30);
+/// Time within which a DTLS handshake must be done.
+pub const HANDSHAKE: Duration = Duration::from_secs(30);
+/// Datagrams of a handshake that wait to be sent; further ones are lost, and repeated by DTLS itself.
+pub const HANDSHAKE_DATAGRAMS: usize = 32;
 
 /// Legs of one session; a session asked for more gets this many.
 pub const LEGS: usize = 2;

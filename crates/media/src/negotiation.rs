@@ -1,15 +1,17 @@
 //! What one leg and we have told each other: its offers and answers, ours, and what is agreed.
 
+pub(crate) mod carriage;
 mod stream;
-
-use std::net::IpAddr;
 
 use bytes::Bytes;
 use thiserror::Error;
 
+use crate::dtls::{Fingerprint, Role};
 use crate::plan::MediaAddress;
-use crate::sdp::{Connection, Description, Direction, Host, Media, Origin};
+use crate::profile::Profile;
+use crate::sdp::{Connection, Description, Direction, Host, Media, Origin, Secure};
 
+pub(crate) use carriage::{Carriage, OfferedCarriage};
 pub(crate) use stream::{Encoding, Events, Format, Stream, events_format};
 
 /// Why a description cannot be accepted, ready for the SIP answer.
@@ -29,7 +31,15 @@ impl Refusal {
     pub(crate) const NO_COMMON_CODEC: Refusal = Refusal::new(488, "The two sides have no codec in common.");
     pub(crate) const UNREADABLE: Refusal = Refusal::new(400, "The session description cannot be read.");
     pub(crate) const NO_AUDIO: Refusal = Refusal::new(488, "The session description has no audio stream.");
-    pub(crate) const SECURE: Refusal = Refusal::new(488, "Only plain RTP/AVP audio is supported here.");
+    pub(crate) const TRANSPORT: Refusal =
+        Refusal::new(488, "The audio stream uses a transport that is not known here.");
+    pub(crate) const SWITCHED_OFF: Refusal = Refusal::new(488, "Encrypted audio is switched off for this extension.");
+    pub(crate) const INSECURE: Refusal =
+        Refusal::new(488, "The audio must be encrypted, and no usable key was offered.");
+    pub(crate) const NO_BROWSER: Refusal =
+        Refusal::new(488, "This phone is taken for a browser, but its description has no ICE and no DTLS.");
+    pub(crate) const NO_SHARED_PORT: Refusal =
+        Refusal::new(488, "There is no port for browsers: see [rtp] webrtc_port.");
     pub(crate) const NO_ADDRESS: Refusal = Refusal::new(488, "The audio stream has no IP address we may send to.");
     pub(crate) const REFUSED: Refusal = Refusal::new(488, "The other side refused the audio stream.");
     pub(crate) const PENDING: Refusal = Refusal::new(491, "Another offer is still pending.");
@@ -63,6 +73,10 @@ pub(crate) struct Agreed {
     pub(crate) remote: Stream,
     pub(crate) usable: Vec<Usable>,
     pub(crate) events: Option<EventMap>,
+    /// Our part in a handshake.
+    pub(crate) role: Option<Role>,
+    /// How often ICE began anew.
+    pub(crate) restarts: u32,
 }
 
 /// Our last offer: what an answer to it is matched against.
@@ -72,6 +86,8 @@ pub(crate) struct Offered {
     pub(crate) direction: Direction,
     pub(crate) formats: Vec<Format>,
     pub(crate) events: Option<Events>,
+    pub(crate) carriage: OfferedCarriage,
+    pub(crate) restarts: u32,
 }
 
 /// Our part of what is agreed, and what an answer to it would be matched against.
@@ -97,11 +113,16 @@ enum State {
     },
 }
 
+/// Whether a description is a browser's: it names a handshake and ICE for its audio.
+pub fn is_browser(body: &[u8]) -> bool {
+    Description::parse(body).is_ok_and(|description| carriage::is_browser(&description))
+}
+
 /// Offer and answer of one leg: a plain value that its owner passes to [`crate::plan`] without looking inside.
 #[derive(Clone, Debug)]
 pub struct Negotiation {
     id: u64,
-    signalling: Option<IpAddr>,
+    profile: Profile,
     version: u64,
     sent: Option<Description>,
     state: State,
@@ -112,12 +133,11 @@ pub struct Negotiation {
 }
 
 impl Negotiation {
-    /// A leg of which nothing is known yet. `id` is the session id of our `o=` line; `signalling` is where a registered
-    /// phone's signalling comes from, if its media may come from there too.
-    pub fn new(id: u64, signalling: Option<IpAddr>) -> Self {
+    /// A leg of which nothing is known yet. `id` is the session id of our `o=` line.
+    pub fn new(id: u64, profile: Profile) -> Self {
         Negotiation {
             id,
-            signalling,
+            profile,
             version: 0,
             sent: None,
             state: State::Stable { offered: None },
@@ -133,7 +153,7 @@ impl Negotiation {
             return Err(Refusal::PENDING);
         }
         let description = Description::parse(body).map_err(|_| Refusal::UNREADABLE)?;
-        let stream = Stream::offered(&description)?;
+        let stream = Stream::offered(&description, &self.profile)?;
         self.state = State::RemoteOffer { stream, media: description.media };
         Ok(())
     }
@@ -149,7 +169,7 @@ impl Negotiation {
             }
         };
         let description = Description::parse(body).map_err(|_| Refusal::UNREADABLE)?;
-        let agreed = stream::answered(&description, offered)?;
+        let agreed = stream::answered(&description, offered, &self.profile, self.handshake())?;
         let layout = layout.clone();
         let offered = offered.clone();
         self.agreed = Some(agreed);
@@ -215,8 +235,26 @@ impl Negotiation {
         self.standing.as_ref().map(|standing| standing.description.render())
     }
 
-    pub(crate) fn signalling(&self) -> Option<IpAddr> {
-        self.signalling
+    pub(crate) fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// With whom a handshake has been agreed, and our part in it.
+    pub(crate) fn handshake(&self) -> Option<(&Fingerprint, Role)> {
+        let agreed = self.agreed.as_ref()?;
+        match &agreed.remote.carriage {
+            Carriage::Dtls { fingerprint, .. } => Some((fingerprint, agreed.role?)),
+            Carriage::Plain | Carriage::Sdes { .. } => None,
+        }
+    }
+
+    /// How often ICE has begun anew once the peer's credentials are these: other ones are a restart (RFC 8839, 4.4.1.1.1).
+    pub(crate) fn restarts(&self, remote: Option<&Stream>) -> u32 {
+        match (&self.agreed, remote) {
+            (None, _) => 0,
+            (Some(agreed), None) => agreed.restarts,
+            (Some(agreed), Some(remote)) => agreed.restarts + u32::from(agreed.remote.ice != remote.ice),
+        }
     }
 
     pub(crate) fn agreed(&self) -> Option<&Agreed> {
@@ -254,7 +292,7 @@ impl Negotiation {
         let body = self.describe(local, media.clone());
         self.layout = media;
         let description = self.sent.clone();
-        let offered = Offered::again(&agreed);
+        let offered = Offered::again(&agreed, &self.profile);
         self.standing = description.map(|description| Standing { description, offered });
         self.agreed = Some(agreed);
         self.state = State::Stable { offered: None };
@@ -271,6 +309,9 @@ impl Negotiation {
             }),
             connection: Some(Connection { host: Host::Ip(local.ip) }),
             direction: None,
+            bundle: media.iter().filter(|media| media.port != 0).filter_map(|media| media.mid.clone()).collect(),
+            ice_lite: self.profile.webrtc,
+            secure: Secure::default(),
             media,
         })
     }
@@ -294,7 +335,7 @@ impl Negotiation {
 
 impl Offered {
     /// What an answer of ours would have offered.
-    fn again(agreed: &Agreed) -> Self {
+    fn again(agreed: &Agreed, profile: &Profile) -> Self {
         let format = |usable: &Usable| Format {
             payload_type: usable.receive,
             encoding: usable.encoding.clone(),
@@ -305,6 +346,8 @@ impl Offered {
             direction: agreed.direction,
             formats: agreed.usable.iter().map(format).collect(),
             events: agreed.events.map(|events| Events { payload_type: events.receive, fmtp: None }),
+            carriage: OfferedCarriage::of(profile, Some(&agreed.remote.carriage)),
+            restarts: agreed.restarts,
         }
     }
 }

@@ -8,7 +8,10 @@ mod offer;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::command::Leg;
+use crate::dtls::{Fingerprint, Role};
+use crate::ice::Pairing;
 use crate::negotiation::Negotiation;
+use crate::srtp::MasterKey;
 
 pub use answer::{again, answer, terminate};
 pub use offer::{invite, offer, propose};
@@ -29,6 +32,8 @@ pub struct MediaAddress {
     pub ip: IpAddr,
     /// The RTP port.
     pub rtp_port: u16,
+    /// The port that browsers share; 0 when there is none.
+    pub shared_port: u16,
 }
 
 /// An audio codec as the relay sees it.
@@ -94,6 +99,34 @@ pub struct LegPlan {
     pub ptime_ms: u16,
     /// Addresses its media may come from, any port.
     pub sources: Vec<IpAddr>,
+    /// How its packets are protected.
+    pub security: Security,
+    /// Of a browser: how its checks are known. It lives at the port that all browsers share.
+    pub ice: Option<Pairing>,
+    /// Whether RTCP travels on the RTP port (RFC 5761).
+    pub mux: bool,
+}
+
+/// How the packets of a leg are protected.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Security {
+    /// Not at all.
+    #[default]
+    Plain,
+    /// With the keys of the descriptions.
+    Sdes {
+        /// Of what we send.
+        send: MasterKey,
+        /// Of what it sends.
+        receive: MasterKey,
+    },
+    /// With keys that a handshake brings.
+    Dtls {
+        /// Our part in it.
+        role: Role,
+        /// Of the peer's certificate.
+        fingerprint: Fingerprint,
+    },
 }
 
 /// A finished agreement: one entry for each leg.
@@ -130,6 +163,9 @@ impl LegPlan {
             accepts: Vec::new(),
             dtmf: None,
             sources: Vec::new(),
+            security: Security::Plain,
+            ice: None,
+            mux: false,
             ..like.clone()
         }
     }

@@ -1,16 +1,20 @@
 //! Session descriptions (RFC 8866): what we read of them, and how ours are written.
 //!
-//! Only what a softswitch acts on is kept. Attributes we do not know are not carried to the other side.
+//! Only what a softswitch acts on is kept. Attributes we do not know are not carried to the other side. Header extensions
+//! (`a=extmap`), feedback messages (`a=rtcp-fb`, `a=rtcp-rsize`) and sources (`a=ssrc`) are among those: an answer that
+//! takes none of what was offered is a lawful one.
 
 mod keep;
 mod parse;
 mod render;
+mod secure;
 
 use std::net::IpAddr;
 
 use thiserror::Error;
 
 pub use keep::{mask_keys, summary};
+pub use secure::{Crypto, Secret, Secure, Setup};
 
 /// Why a body is no session description we can read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -38,6 +42,12 @@ pub struct Description {
     pub connection: Option<Connection>,
     /// Direction of the session, for streams without their own.
     pub direction: Option<Direction>,
+    /// `a=group:BUNDLE`: the mids of the streams that share one transport.
+    pub bundle: Vec<String>,
+    /// `a=ice-lite`: the writer only answers connectivity checks.
+    pub ice_lite: bool,
+    /// Fingerprints and ICE credentials for streams without their own.
+    pub secure: Secure,
     /// The `m=` sections in order.
     pub media: Vec<Media>,
 }
@@ -153,6 +163,20 @@ pub struct Media {
     pub direction: Option<Direction>,
     /// Port of `a=rtcp`; the address in it is ignored.
     pub rtcp: Option<u16>,
+    /// `a=rtcp-mux`: RTCP may come on the RTP port (RFC 5761).
+    pub rtcp_mux: bool,
+    /// `a=mid`.
+    pub mid: Option<String>,
+    /// `a=msid`: stream and track by which a browser hands out what it receives (RFC 8830).
+    pub msid: Option<String>,
+    /// `a=crypto` lines in order of preference.
+    pub cryptos: Vec<Crypto>,
+    /// Its fingerprints and ICE credentials.
+    pub secure: Secure,
+    /// `a=candidate` lines as they are written, without those of the local link.
+    pub candidates: Vec<String>,
+    /// `a=end-of-candidates`: there will be no more of them.
+    pub end_of_candidates: bool,
 }
 
 impl Media {
@@ -170,13 +194,24 @@ impl Media {
             maxptime_ms: None,
             direction: None,
             rtcp: None,
+            rtcp_mux: false,
+            mid: None,
+            msid: None,
+            cryptos: Vec::new(),
+            secure: Secure::default(),
+            candidates: Vec::new(),
+            end_of_candidates: false,
         }
     }
 
-    /// The same section refused: port 0, no attributes (RFC 3264, 6).
+    /// The same section refused: port 0, no attributes (RFC 3264, 6) but its name, by which browsers find it.
     #[must_use]
     pub fn refused(&self) -> Self {
-        Media { formats: self.formats.clone(), ..Media::new(self.kind.clone(), 0, &self.protocol) }
+        Media {
+            formats: self.formats.clone(),
+            mid: self.mid.clone(),
+            ..Media::new(self.kind.clone(), 0, &self.protocol)
+        }
     }
 }
 

@@ -11,16 +11,20 @@ mod random;
 mod relay;
 mod reports;
 mod rewrite;
+mod secure;
 mod source;
 mod statistics;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::command::{Channel, Fact, Leg, LegStats, SessionId};
+use crate::dtls::Identity;
 use crate::limits;
 use crate::plan::Plan;
+use crate::stun;
 
 use leg::{LegState, Role};
 use random::Random;
@@ -66,6 +70,12 @@ pub enum DropReason {
     Direction,
     /// There is nowhere to send it yet.
     NoDestination,
+    /// Its tag is wrong.
+    Forged,
+    /// It was seen before.
+    Replayed,
+    /// The keys of the leg are not agreed yet.
+    NoKeys,
 }
 
 /// A packet made here.
@@ -86,6 +96,8 @@ pub struct Outgoing {
 pub struct Session {
     id: SessionId,
     silence_after: Duration,
+    /// What we are in handshakes.
+    identity: Option<Arc<Identity>>,
     legs: Vec<LegState>,
     facts: VecDeque<Fact>,
 }
@@ -97,9 +109,17 @@ impl Session {
         Session {
             id,
             silence_after,
+            identity: None,
             legs: (0..legs.clamp(1, limits::LEGS)).map(|_| LegState::new(&mut random)).collect(),
             facts: VecDeque::with_capacity(limits::FACTS),
         }
+    }
+
+    /// The certificate that its handshakes show; without one there are none.
+    #[must_use]
+    pub fn with_identity(mut self, identity: Option<Arc<Identity>>) -> Self {
+        self.identity = identity;
+        self
     }
 
     /// The session's id.
@@ -110,11 +130,15 @@ impl Session {
     /// Carries out a plan from now on. Legs the plan does not name keep theirs. The wait for silence begins anew.
     pub fn apply(&mut self, now: Instant, plan: Plan) {
         for (state, plan) in self.legs.iter_mut().zip(plan.legs) {
-            state.apply(now, plan, self.silence_after);
+            state.apply(now, plan, self.silence_after, self.identity.as_deref());
+        }
+        for index in 0..self.legs.len() {
+            self.protection_events(Leg(index as u8));
         }
     }
 
-    /// Judges a packet of `len` bytes at the start of `packet` and rewrites it for whoever gets it.
+    /// Judges a packet of `len` bytes at the start of `packet` and rewrites it for whoever gets it. The room behind it takes
+    /// the tag of an encrypted leg.
     pub fn receive(
         &mut self,
         now: Instant,
@@ -124,17 +148,68 @@ impl Session {
         packet: &mut [u8],
         len: usize,
     ) -> Verdict {
-        let Some(packet) = packet.get_mut(..len) else {
+        if len > packet.len() {
             return Verdict::Drop(DropReason::Malformed);
-        };
+        }
+        let plain = self.legs.get(leg.index()).is_none_or(|state| state.protection.is_plain());
         let verdict = match channel {
-            Channel::Rtp => self.receive_rtp(now, leg, from, packet),
-            Channel::Rtcp => self.receive_rtcp(now, leg, from, packet),
+            Channel::Rtp if plain => self.receive_rtp(now, leg, from, packet, len),
+            Channel::Rtp => self.receive_any(now, leg, from, packet, len),
+            Channel::Rtcp => self.receive_rtcp(now, leg, channel, from, packet, len),
         };
         if let (Verdict::Drop(reason), Some(state)) = (verdict, self.legs.get_mut(leg.index())) {
             state.dropped(reason);
         }
         verdict
+    }
+
+    /// Tells apart what shares the port of a protected leg (RFC 7983).
+    fn receive_any(&mut self, now: Instant, leg: Leg, from: SocketAddr, packet: &mut [u8], len: usize) -> Verdict {
+        let Some(state) = self.legs.get_mut(leg.index()) else { return Verdict::Drop(DropReason::NoLeg) };
+        match stun::kind(&packet[..len]) {
+            stun::Kind::Stun => {
+                let answer = state.protection.check(now, from, packet, len);
+                self.protection_events(leg);
+                match answer {
+                    Some(len) => Verdict::Forward { leg, channel: Channel::Rtp, to: from, len },
+                    None => Verdict::Drop(DropReason::Malformed),
+                }
+            }
+            stun::Kind::Dtls => {
+                if !state.may_shake(now, from) {
+                    return Verdict::Drop(DropReason::Stranger);
+                }
+                state.shaken_from(now, from);
+                state.protection.shake(now, &packet[..len]);
+                self.protection_events(leg);
+                Verdict::Consume
+            }
+            stun::Kind::Rtp => self.receive_rtp(now, leg, from, packet, len),
+            stun::Kind::Rtcp if state.plan.as_ref().is_some_and(|plan| plan.mux) => {
+                self.receive_rtcp(now, leg, Channel::Rtp, from, packet, len)
+            }
+            stun::Kind::Rtcp | stun::Kind::Other => Verdict::Drop(DropReason::Malformed),
+        }
+    }
+
+    /// Whether the checks of a leg have made it believe an address.
+    pub fn believes(&self, leg: Leg, from: SocketAddr) -> bool {
+        self.legs.get(leg.index()).is_some_and(|state| state.protection.believes(from) == Some(true))
+    }
+
+    /// Tells what has become of a leg's protection.
+    fn protection_events(&mut self, leg: Leg) {
+        let session = self.id;
+        while let Some(event) = self.legs.get_mut(leg.index()).and_then(|state| state.protection.poll_event()) {
+            self.tell(match event {
+                secure::Event::Selected(from) => Fact::Connected { session, leg, from },
+                secure::Event::Failed(why) => Fact::Unprotected { session, leg, why },
+                secure::Event::ConsentLost => {
+                    let for_ms = u64::try_from(limits::CONSENT.as_millis()).unwrap_or(u64::MAX);
+                    Fact::Silent { session, leg, for_ms }
+                }
+            });
+        }
     }
 
     /// Plays to a leg, from now, in its codec; ends with [`Fact::PlaybackEnded`]. Audio of the other leg towards it is
@@ -168,6 +243,7 @@ impl Session {
             let digit = state.events.handle_timeout(now);
             let silent = state.check_silence(now, self.silence_after);
             let ended = state.advance_playback(now);
+            state.protection.handle_timeout(now);
             if let Some(digit) = digit {
                 self.tell(digit_fact(session, leg, digit));
             }
@@ -178,6 +254,7 @@ impl Session {
             if ended {
                 self.tell(Fact::PlaybackEnded { session, leg });
             }
+            self.protection_events(leg);
         }
     }
 
@@ -186,7 +263,7 @@ impl Session {
         self.legs.iter().filter_map(LegState::poll_timeout).min()
     }
 
-    /// Writes the next packet made here into `out`, which holds at least 172 bytes; a shorter buffer gets nothing.
+    /// Writes the next packet made here into `out`, which holds at least 1,500 bytes; what does not fit is left out.
     pub fn poll_packet(&mut self, out: &mut [u8]) -> Option<Outgoing> {
         self.legs.iter_mut().enumerate().find_map(|(index, state)| {
             let (to, len) = state.poll_packet(out)?;

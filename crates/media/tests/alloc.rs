@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use media::rtp::{HEADER, Rewrite};
-use media::{Accept, Carries, Channel, Codec, Leg, LegPlan, Plan, Samples, Session, SessionId, Verdict};
+use media::srtp::{MasterKey, Sealer, Suite};
+use media::{Accept, Carries, Channel, Codec, Leg, LegPlan, Plan, Samples, Security, Session, SessionId, Verdict};
 
 struct Counting;
 
@@ -58,6 +59,9 @@ fn leg(remote: SocketAddr, codec: Codec, payload_type: u8) -> LegPlan {
         dtmf: Some(101),
         ptime_ms: 20,
         sources: vec![remote.ip()],
+        security: Security::Plain,
+        ice: None,
+        mux: false,
     }
 }
 
@@ -109,6 +113,34 @@ fn packets_are_relayed_played_and_dropped_without_allocation() {
     }
     assert_eq!(allocations() - before, 0, "relaying");
     assert_eq!(forwarded, 2_000);
+
+    // Encrypted on one side, in clear on the other.
+    for suite in [Suite::AesCm128HmacSha1_80, Suite::AesCm128HmacSha1_32, Suite::AeadAes128Gcm, Suite::AeadAes256Gcm] {
+        let key = |byte| MasterKey::from_bytes(suite, &vec![byte; suite.key_len() + suite.salt_len()]).expect("a key");
+        let mut session = Session::new(SessionId(2), 2, 1, Duration::from_secs(30));
+        let mut legs = vec![leg(a, Codec::Pcmu, 0), leg(b, Codec::Pcmu, 0)];
+        legs[0].security = Security::Sdes { send: key(1), receive: key(2) };
+        session.apply(start, Plan { legs });
+        let mut phone = Sealer::new(&key(2));
+        let mut forwarded = 0;
+        let mut turn = |sequence: u16| {
+            let now = start + Duration::from_millis(20) * u32::from(sequence);
+            let len = packet(&mut buffer, 0, sequence);
+            let len = phone.seal_rtp(&mut buffer, len).expect("sealed");
+            let verdict = session.receive(now, Leg::CALLER, Channel::Rtp, a, &mut buffer, len);
+            forwarded += u32::from(matches!(verdict, Verdict::Forward { .. }));
+            let len = packet(&mut buffer, 0, sequence);
+            let verdict = session.receive(now, Leg::CALLEE, Channel::Rtp, b, &mut buffer, len);
+            forwarded += u32::from(matches!(verdict, Verdict::Forward { .. }));
+            while session.poll_fact().is_some() {}
+        };
+        // The first packet of a source finds its place.
+        turn(0);
+        let before = allocations();
+        (1..1_000).for_each(&mut turn);
+        assert_eq!(allocations() - before, 0, "relaying {suite:?}");
+        assert_eq!(forwarded, 2_000);
+    }
 
     let now = start + Duration::from_secs(60);
     session.play(now, Leg::CALLER, Samples::tone(440, 1_000));

@@ -12,19 +12,23 @@ mod garbage;
 mod hold;
 #[path = "negotiation/reoffer.rs"]
 mod reoffer;
+#[path = "negotiation/secure.rs"]
+mod secure;
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use media::sdp::{Description, Direction, Media};
-use media::{Leg, LegPlan, MediaAddress, Negotiation, Plan, Reach, plan};
+use media::{Leg, LegPlan, MediaAddress, Negotiation, Plan, Profile, Reach, plan};
 
 const PHONE_A: &str = "192.0.2.1";
 const PHONE_B: &str = "192.0.2.2";
 
 /// Our address as the caller sees it.
-const TO_A: MediaAddress = MediaAddress { ip: IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), rtp_port: 20_000 };
+const TO_A: MediaAddress =
+    MediaAddress { ip: IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), rtp_port: 20_000, shared_port: 0 };
 /// Our address as the callee sees it.
-const TO_B: MediaAddress = MediaAddress { ip: IpAddr::V4(Ipv4Addr::new(198, 51, 100, 2)), rtp_port: 30_000 };
+const TO_B: MediaAddress =
+    MediaAddress { ip: IpAddr::V4(Ipv4Addr::new(198, 51, 100, 2)), rtp_port: 30_000, shared_port: 0 };
 
 /// A phone's description: `formats` as on the `m=` line, further lines behind it.
 fn phone(ip: &str, port: u16, formats: &str, more: &str) -> Vec<u8> {
@@ -59,7 +63,7 @@ struct Call {
 
 impl Call {
     fn new() -> Self {
-        Call { a: Negotiation::new(1, None), b: Negotiation::new(2, None) }
+        Call { a: Negotiation::new(1, Profile::plain(None)), b: Negotiation::new(2, Profile::plain(None)) }
     }
 
     /// A whole exchange: `a` offers, `b` answers. Returns what B was offered, what A was answered, and the plan.

@@ -2,8 +2,11 @@
 
 use std::net::IpAddr;
 
+use media::dtls::Fingerprint;
 use media::limits;
-use media::sdp::{Connection, Description, Direction, Host, Kind, Media, Origin, RtpMap, SdpError};
+use media::sdp::{
+    Connection, Crypto, Description, Direction, Host, Kind, Media, Origin, RtpMap, SdpError, Secret, Secure, Setup,
+};
 use proptest::prelude::*;
 
 const DESK_PHONE: &str = "v=0\r\n\
@@ -136,6 +139,32 @@ fn direction() -> impl Strategy<Value = Option<Direction>> {
 }
 
 prop_compose! {
+    fn crypto()(
+        tag in 0u32..1_000_000_000,
+        suite in token(),
+        keys in "inline:[A-Za-z0-9+/]{1,40}",
+        session in prop::collection::vec(token(), 0..3),
+    ) -> Crypto {
+        Crypto { tag, suite, keys: Secret(keys), session }
+    }
+}
+
+prop_compose! {
+    fn secure()(
+        certificates in prop::collection::vec(any::<[u8; 8]>(), 0..3),
+        setup in prop::option::of(prop::sample::select(vec![
+            Setup::Active, Setup::Passive, Setup::ActPass, Setup::HoldConn,
+        ])),
+        ice_ufrag in prop::option::of("[A-Za-z0-9+/]{4,12}"),
+        ice_pwd in prop::option::of("[A-Za-z0-9+/]{22,40}"),
+        ice_options in prop::option::of("[a-z0-9]{1,9}"),
+    ) -> Secure {
+        let fingerprints = certificates.iter().map(|certificate| Fingerprint::of(certificate)).collect();
+        Secure { fingerprints, setup, ice_ufrag, ice_pwd: ice_pwd.map(Secret), ice_options }
+    }
+}
+
+prop_compose! {
     fn media()(
         other in prop::option::of("[b-z]{1,8}"),
         port in any::<u16>(),
@@ -147,6 +176,9 @@ prop_compose! {
         times in (prop::option::of(1u16..1_000), prop::option::of(1u16..1_000)),
         direction in direction(),
         rtcp in prop::option::of(1u16..),
+        (cryptos, secure) in (prop::collection::vec(crypto(), 0..3), secure()),
+        (rtcp_mux, end_of_candidates, mid, candidate) in
+            (any::<bool>(), any::<bool>(), prop::option::of(token()), any::<[u8; 4]>()),
     ) -> Media {
         Media {
             kind: other.map_or(Kind::Audio, Kind::Other),
@@ -162,6 +194,13 @@ prop_compose! {
             maxptime_ms: times.1,
             direction,
             rtcp,
+            rtcp_mux,
+            msid: mid.as_ref().map(|mid| format!("{mid} audio")),
+            mid,
+            cryptos,
+            secure,
+            candidates: vec![media::ice::host_candidate(candidate.into(), port)],
+            end_of_candidates,
         }
     }
 }
@@ -171,12 +210,16 @@ prop_compose! {
         origin in prop::option::of((token(), any::<u64>(), any::<u64>(), host())),
         connection in prop::option::of(host()),
         direction in direction(),
+        (bundle, ice_lite, secure) in (prop::collection::vec(token(), 0..3), any::<bool>(), secure()),
         media in prop::collection::vec(media(), 0..4),
     ) -> Description {
         Description {
             origin: origin.map(|(username, id, version, address)| Origin { username, id, version, address }),
             connection: connection.map(|host| Connection { host }),
             direction,
+            bundle,
+            ice_lite,
+            secure,
             media,
         }
     }

@@ -10,6 +10,8 @@ mod playback;
 mod relay;
 #[path = "session/reports.rs"]
 mod reports;
+#[path = "session/secure.rs"]
+mod secure;
 #[path = "session/silence.rs"]
 mod silence;
 #[path = "session/sources.rs"]
@@ -21,7 +23,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use media::rtp::{HEADER, Header, Rewrite};
-use media::{Accept, Carries, Channel, Codec, Fact, Leg, LegPlan, Plan, Session, SessionId, Verdict};
+use media::{Accept, Carries, Channel, Codec, Fact, Leg, LegPlan, Plan, Security, Session, SessionId, Verdict};
 
 const A: Leg = Leg::CALLER;
 const B: Leg = Leg::CALLEE;
@@ -69,6 +71,9 @@ fn leg_plan(remote: SocketAddr, codec: Codec, dtmf: u8) -> LegPlan {
         dtmf: Some(dtmf),
         ptime_ms: 20,
         sources: vec![remote.ip()],
+        security: Security::Plain,
+        ice: None,
+        mux: false,
     }
 }
 

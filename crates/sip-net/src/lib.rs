@@ -41,6 +41,6 @@ pub use guard::{Allow, Guard, GuardCounters, GuardLimits, Report, Standing, Take
 pub use receive::Received;
 pub use socket::{BindError, UdpSockets, bind};
 pub use stream::StreamConfig;
-pub use tls::install_crypto_provider;
+pub use tls::{install_crypto_provider, server_config};
 pub use transport::{UdpTransport, start};
 pub use transports::{Addresses, Sockets, Transports};

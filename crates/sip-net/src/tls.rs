@@ -31,19 +31,28 @@ pub(crate) struct Tls {
 impl Tls {
     pub(crate) fn new(certificate: Arc<Certificate>) -> Result<Self, rustls::Error> {
         let provider = provider();
-        let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_cert_resolver(certificate);
-        // Thousands of phones that come back at once need no signature of ours when they bring a ticket.
-        server.ticketer = ring::Ticketer::new()?;
+        let server = server_config(certificate)?;
         let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Unverified(provider.signature_verification_algorithms)))
             .with_no_client_auth();
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(server)), connector: TlsConnector::from(Arc::new(client)) })
+        Ok(Self { acceptor: TlsAcceptor::from(server), connector: TlsConnector::from(Arc::new(client)) })
     }
+}
+
+/// What a server that shows this certificate, as it is at the time of each handshake, needs for TLS.
+///
+/// # Errors
+/// The system gives no random bytes.
+pub fn server_config(certificate: Arc<Certificate>) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let mut server = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(certificate);
+    // Thousands of phones that come back at once need no signature of ours when they bring a ticket.
+    server.ticketer = ring::Ticketer::new()?;
+    Ok(Arc::new(server))
 }
 
 /// Takes any certificate whose holder proves to have its key.

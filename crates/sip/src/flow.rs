@@ -54,6 +54,14 @@ impl Transport {
         }
     }
 
+    /// Whether it is a WebSocket, as browsers use.
+    pub fn is_web(self) -> bool {
+        match self {
+            Transport::Ws | Transport::Wss => true,
+            Transport::Udp | Transport::Tcp | Transport::Tls => false,
+        }
+    }
+
     /// The port when none is named (RFC 3261 §19.1.2, RFC 7118 §5.5).
     pub fn default_port(self) -> u16 {
         match self {

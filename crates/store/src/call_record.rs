@@ -120,7 +120,8 @@ macro_rules! record_columns {
          dialed_number, context, caller_extension_id, callee_extension_id, user_id, direction, start_time,
          ringing_at, answer_time, end_time, setup_duration_ms, call_duration_ms, total_duration_ms,
          billable_seconds, status, disconnect_reason, hangup_by, hangup_cause, sip_response_code, codec,
-         caller_sdp, callee_sdp, caller_user_agent, callee_user_agent, media_info, jitter_ms, packet_loss_percent"
+         caller_sdp, callee_sdp, caller_user_agent, callee_user_agent, media_info, jitter_ms, packet_loss_percent,
+         mos_score, rtt_ms"
     };
 }
 
@@ -151,17 +152,18 @@ const UPSERT_CLOSED: &str = concat!(
          codec = excluded.codec, caller_sdp = excluded.caller_sdp, callee_sdp = excluded.callee_sdp,
          caller_user_agent = excluded.caller_user_agent, callee_user_agent = excluded.callee_user_agent,
          media_info = excluded.media_info, jitter_ms = excluded.jitter_ms,
-         packet_loss_percent = excluded.packet_loss_percent
+         packet_loss_percent = excluded.packet_loss_percent, mos_score = excluded.mos_score,
+         rtt_ms = excluded.rtt_ms
        WHERE r.status = 'Active'"
 );
 
 const INSERT_LEGS: &str = "INSERT INTO call_legs
         (id, tenant_id, call_id, sip_call_id, is_caller, extension_id, remote_ip, user_agent, start_time, answer_time,
          end_time, sip_response_code, hangup_cause, codec, packets_received, packets_sent, packets_lost, jitter_ms,
-         strangers)
+         strangers, sent_lost, rtt_ms, mos_score, encryption)
  SELECT id, tenant_id, call_id, sip_call_id, is_caller, extension_id, remote_ip, user_agent, start_time, answer_time,
         end_time, sip_response_code, hangup_cause, codec, packets_received, packets_sent, packets_lost, jitter_ms,
-        strangers
+        strangers, sent_lost, rtt_ms, mos_score, encryption
    FROM jsonb_populate_recordset(NULL::call_legs, $1) ON CONFLICT (id, start_time) DO NOTHING";
 
 const INSERT_EVENTS: &str = "INSERT INTO call_events

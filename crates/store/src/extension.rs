@@ -1,6 +1,9 @@
 //! Extensions of a tenant with their logins.
 
-use domain::{Extension, ExtensionId, Forwards, Ha1, SipLogin, Tenant, UserId, is_extension_number, is_forward_number};
+use domain::{
+    Audio, DtmfMode, Extension, ExtensionId, Forwards, Ha1, SipLogin, SrtpKeys, SrtpPolicy, Tenant, UserId, WebRtc,
+    is_extension_number, is_forward_number,
+};
 use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Row as _, Transaction};
 use uuid::Uuid;
@@ -16,7 +19,7 @@ macro_rules! columns {
     () => {
         "e.id, e.extension_number, e.display_name, e.user_id, e.context, e.enabled, e.forward_always, e.forward_busy,
          e.forward_no_answer, e.forward_not_registered, e.do_not_disturb, e.call_waiting, e.max_calls,
-         e.no_answer_timeout_s"
+         e.no_answer_timeout_s, e.srtp, e.srtp_keys, e.webrtc, e.dtmf_mode"
     };
 }
 pub(crate) use columns;
@@ -54,6 +57,14 @@ pub struct ExtensionChanges {
     pub max_calls: Option<Option<u32>>,
     /// How long it rings, 1 to 3,600 seconds.
     pub no_answer_timeout_s: Option<Option<u32>>,
+    /// Whether its audio is encrypted.
+    pub srtp: Option<SrtpPolicy>,
+    /// How calls to it offer encryption.
+    pub srtp_keys: Option<SrtpKeys>,
+    /// Which of its phones are browsers.
+    pub webrtc: Option<WebRtc>,
+    /// How key presses reach it.
+    pub dtmf: Option<DtmfMode>,
 }
 
 /// What to type into a phone. The password is stored nowhere: this is the only time it can be read.
@@ -174,7 +185,8 @@ impl Tenanted {
         sqlx::query(
             "UPDATE extensions
                 SET forward_always = $2, forward_busy = $3, forward_no_answer = $4, forward_not_registered = $5,
-                    do_not_disturb = $6, call_waiting = $7, max_calls = $8, no_answer_timeout_s = $9
+                    do_not_disturb = $6, call_waiting = $7, max_calls = $8, no_answer_timeout_s = $9,
+                    srtp = $10, srtp_keys = $11, webrtc = $12, dtmf_mode = $13
               WHERE id = $1",
         )
         .bind(extension.id.0)
@@ -186,6 +198,10 @@ impl Tenanted {
         .bind(extension.call_waiting)
         .bind(extension.max_calls.map(saturating))
         .bind(extension.no_answer_timeout_s.map(saturating))
+        .bind(extension.audio.srtp.as_str())
+        .bind(extension.audio.srtp_keys.as_str())
+        .bind(extension.audio.webrtc.as_str())
+        .bind(extension.audio.dtmf.as_str())
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
@@ -232,6 +248,11 @@ impl ExtensionChanges {
         extension.call_waiting = self.call_waiting.unwrap_or(extension.call_waiting);
         extension.max_calls = self.max_calls.unwrap_or(extension.max_calls);
         extension.no_answer_timeout_s = self.no_answer_timeout_s.unwrap_or(extension.no_answer_timeout_s);
+        let audio = &mut extension.audio;
+        audio.srtp = self.srtp.unwrap_or(audio.srtp);
+        audio.srtp_keys = self.srtp_keys.unwrap_or(audio.srtp_keys);
+        audio.webrtc = self.webrtc.unwrap_or(audio.webrtc);
+        audio.dtmf = self.dtmf.unwrap_or(audio.dtmf);
         Ok(())
     }
 }
@@ -432,6 +453,7 @@ async fn read_extension(transaction: &mut Transaction<'_, Postgres>, number: &st
 
 /// An extension of the columns of `columns!`.
 pub(crate) fn extension_of_row(row: &PgRow) -> Result<Extension, StoreError> {
+    let unknown = |error: domain::UnknownValue| StoreError::Database(error.to_string());
     let count = |column: &str| {
         row.try_get::<Option<i32>, _>(column).map(|value| value.and_then(|value| u32::try_from(value).ok()))
     };
@@ -452,5 +474,11 @@ pub(crate) fn extension_of_row(row: &PgRow) -> Result<Extension, StoreError> {
         call_waiting: row.try_get("call_waiting")?,
         max_calls: count("max_calls")?,
         no_answer_timeout_s: count("no_answer_timeout_s")?,
+        audio: Audio {
+            srtp: row.try_get::<&str, _>("srtp")?.parse().map_err(unknown)?,
+            srtp_keys: row.try_get::<&str, _>("srtp_keys")?.parse().map_err(unknown)?,
+            webrtc: row.try_get::<&str, _>("webrtc")?.parse().map_err(unknown)?,
+            dtmf: row.try_get::<&str, _>("dtmf_mode")?.parse().map_err(unknown)?,
+        },
     })
 }

@@ -275,8 +275,12 @@ fn make_finite(entry: &mut JournalEntry) {
         JournalEntry::Leg(leg) => leg.media.as_mut_slice(),
         JournalEntry::Event(_) => return,
     };
-    for leg in media.iter_mut().filter(|leg| !leg.jitter_ms.is_finite()) {
-        leg.jitter_ms = 0.0;
+    for leg in media {
+        if !leg.jitter_ms.is_finite() {
+            leg.jitter_ms = 0.0;
+        }
+        leg.rtt_ms = leg.rtt_ms.filter(|rtt_ms| rtt_ms.is_finite());
+        leg.mos = leg.mos.filter(|mos| mos.is_finite());
     }
 }
 

@@ -61,6 +61,10 @@ pub(crate) struct CallRecordRow {
     jitter_ms: Option<f32>,
     #[serde(default)]
     packet_loss_percent: Option<f64>,
+    #[serde(default)]
+    mos_score: Option<f32>,
+    #[serde(default)]
+    rtt_ms: Option<f32>,
 }
 
 impl CallRecordRow {
@@ -105,6 +109,8 @@ impl CallRecordRow {
             media_info: media_info(&record.media),
             jitter_ms: record.media.iter().map(|leg| leg.jitter_ms).reduce(f32::max),
             packet_loss_percent: loss_percent(&record.media),
+            mos_score: record.media.iter().filter_map(|leg| leg.mos).reduce(f32::min),
+            rtt_ms: record.media.iter().filter_map(|leg| leg.rtt_ms).reduce(f32::max),
         }
     }
 
@@ -184,6 +190,10 @@ pub(crate) struct CallLegRow {
     packets_lost: Option<i64>,
     jitter_ms: Option<f32>,
     strangers: Option<i64>,
+    sent_lost: Option<i64>,
+    rtt_ms: Option<f32>,
+    mos_score: Option<f32>,
+    encryption: Option<String>,
 }
 
 impl CallLegRow {
@@ -211,6 +221,10 @@ impl CallLegRow {
             packets_lost: count(|media| media.packets_lost),
             jitter_ms: leg.media.as_ref().map(|media| media.jitter_ms),
             strangers: count(|media| media.strangers),
+            sent_lost: count(|media| media.sent_lost),
+            rtt_ms: leg.media.as_ref().and_then(|media| media.rtt_ms),
+            mos_score: leg.media.as_ref().and_then(|media| media.mos),
+            encryption: leg.media.as_ref().map(|media| text::short(&media.encryption)),
         }
     }
 
@@ -223,6 +237,10 @@ impl CallLegRow {
             packets_lost: count(self.packets_lost),
             jitter_ms: self.jitter_ms.unwrap_or_default(),
             strangers: count(self.strangers),
+            sent_lost: count(self.sent_lost),
+            rtt_ms: self.rtt_ms,
+            mos: self.mos_score,
+            encryption: self.encryption.unwrap_or_default(),
         });
         CallLeg {
             id: LegId(self.id),

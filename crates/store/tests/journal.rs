@@ -104,6 +104,10 @@ impl Place {
             packets_lost: 1,
             jitter_ms: 1.5,
             strangers: 0,
+            sent_lost: 2,
+            rtt_ms: Some(31.5),
+            mos: Some(4.25),
+            encryption: "SDES".to_owned(),
         };
         CallRecord {
             ringing_at: Some(opened.start_time + SignedDuration::from_secs(1)),

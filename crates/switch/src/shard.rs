@@ -22,6 +22,7 @@ use domain::{
     StoredMessage, Subscription, SubscriptionChange, TenantId, TenantSnapshot,
 };
 use jiff::Timestamp;
+use media::dtls::Fingerprint;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 use sip::{Admission, Endpoint, EndpointConfig, Flow, Gate, Message, Reply, Request, Scope, Transmit};
@@ -46,6 +47,8 @@ pub struct ShardConfig {
     pub endpoint: EndpointConfig,
     /// What session descriptions name instead of the local address, for hosts behind cloud NAT.
     pub rtp_advertised: sip::Advertised,
+    /// Of the certificate that media handshakes show; without one there are no browsers.
+    pub media_fingerprint: Option<Arc<Fingerprint>>,
     /// How long phones ring when the tenant says nothing.
     pub no_answer_timeout: Duration,
     /// Session timers (RFC 4028).
@@ -75,6 +78,7 @@ impl ShardConfig {
         Self {
             endpoint,
             rtp_advertised: sip::Advertised::default(),
+            media_fingerprint: None,
             no_answer_timeout: Duration::from_secs(30),
             session: SessionTerms::default(),
             default_expires: 3_600,
@@ -247,6 +251,7 @@ impl Shard {
         Self {
             settings: Settings {
                 rtp_advertised: config.rtp_advertised,
+                fingerprint: config.media_fingerprint,
                 no_answer_timeout: config.no_answer_timeout,
                 session: config.session,
             },

@@ -73,6 +73,8 @@ pub enum Ending {
     Offer(u16),
     /// No port, no worker, or a worker that failed.
     MediaFailure,
+    /// The encryption that was agreed did not come about.
+    Unprotected,
 
     /// Our 200 was never acknowledged.
     NoAck,
@@ -155,6 +157,7 @@ impl Ending {
             Self::Offer(415) => (415, 79, "The session description is of an unknown kind", Failed),
             Self::Offer(_) => (488, 88, "The session description offers nothing that can be carried", Failed),
             Self::MediaFailure => (503, 47, "No media path could be opened", Failed),
+            Self::Unprotected => (488, 111, "The audio could not be encrypted as agreed", Failed),
 
             Self::NoAck => (408, 102, "The caller never confirmed the answer", Failed),
             Self::NoPrack => (504, 102, "The caller never confirmed what it was told before the answer", Failed),

@@ -34,6 +34,7 @@ const ALL: &[(Ending, u16, u8, CallStatus)] = &[
     (Ending::Offer(488), 488, 88, Failed),
     (Ending::Offer(0), 488, 88, Failed),
     (Ending::MediaFailure, 503, 47, Failed),
+    (Ending::Unprotected, 488, 111, Failed),
     (Ending::NoAck, 408, 102, Failed),
     (Ending::NoPrack, 504, 102, Failed),
     (Ending::PeerVanished, 408, 27, Failed),

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use domain::{
-    Action, Credential, DialplanEntry, DialplanId, DigestOffer, Extension, ExtensionId, Ha1, SipLogin, Tenant,
-    TenantId, TenantSnapshot, TenantStatus, UserId,
+    Action, Audio, Credential, DialplanEntry, DialplanId, DigestOffer, Extension, ExtensionId, Ha1, SipLogin,
+    SrtpPolicy, Tenant, TenantId, TenantSnapshot, TenantStatus, UserId, WebRtc,
 };
 use uuid::Uuid;
 
@@ -169,6 +169,8 @@ impl TenantBuilder {
             let mut extension = Extension {
                 display_name: Some(format!("Phone {number}")),
                 user_id,
+                // The phones of the simulation are no browsers, whatever they come over.
+                audio: Audio { webrtc: WebRtc::Off, srtp: SrtpPolicy::Off, ..Audio::default() },
                 ..Extension::new(ExtensionId(self.uuid("extension", number)), number, CONTEXT)
             };
             for (_, change) in self.settings.iter().filter(|(of, _)| of == number) {

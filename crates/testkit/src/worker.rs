@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use media::{Channel, Command, Fact, Leg, Playback, Samples, Session, SessionId, Verdict};
+use media::{Channel, Command, Fact, Leg, LegAddress, Playback, Samples, Session, SessionId, Verdict};
 
 use crate::network::Datagram;
 
@@ -159,7 +159,8 @@ impl Worker {
             self.ports.insert(address.port() + 1, (id, leg, Channel::Rtcp));
         }
         self.opened += 1;
-        self.facts.push_back(Fact::Opened { session: id, legs: legs.clone() });
+        let opened = legs.iter().copied().map(LegAddress::alone).collect();
+        self.facts.push_back(Fact::Opened { session: id, legs: opened });
         let session = Session::new(id, legs.len(), self.seed, self.silence_after);
         self.sessions.insert(id, Open { session, legs, due: None });
     }

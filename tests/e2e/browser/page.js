@@ -69,7 +69,15 @@ window.start = ({ url, user, domain, password }) => {
     hold: () => { until_done(() => window.session.hold({}, () => say('held'))); },
     resume: () => { until_done(() => window.session.unhold({}, () => say('resumed'))); },
     key: ({ key }) => { window.session.sendDTMF(key, { transportType: 'INFO' }); },
-    hang_up: () => { window.session.terminate(); },
+    // An answer to a re-INVITE that comes after the end is more than JsSIP can bear.
+    hang_up: () => {
+      const { session } = window;
+      until_done(() => {
+        if (session.isEstablished() && !session.isReadyToReOffer()) return false;
+        session.terminate();
+        return true;
+      });
+    },
     unregister: () => { phone.unregister(); },
     stop: () => { phone.stop(); },
   };

@@ -5,11 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use media::{Command, Fact, Leg, Plan, Playback, Samples, Session, SessionId};
+use media::{Command, Fact, Leg, LegAddress, Plan, Playback, Samples, Session, SessionId};
 use tracing::warn;
 
 use super::engine::Engine;
-use super::entry::{Entry, Live, Resting};
+use super::entry::{Entry, Live, Resting, SharedLeg};
 use crate::legs::LegSockets;
 use crate::limits::{MAX_LEGS, MAX_REST, MAX_SESSIONS};
 use crate::playback::{Loaded, Ticket};
@@ -64,7 +64,7 @@ impl<F: Fn(Fact)> Engine<F> {
         }
     }
 
-    fn open(&mut self, id: SessionId, addresses: &[IpAddr]) -> Result<Vec<SocketAddr>, &'static str> {
+    fn open(&mut self, id: SessionId, addresses: &[IpAddr]) -> Result<Vec<LegAddress>, &'static str> {
         if self.names.contains_key(&id) {
             return Err("the session is open already");
         }
@@ -85,9 +85,21 @@ impl<F: Fn(Fact)> Engine<F> {
             match opened {
                 Ok(()) => {
                     let seed = config.seed ^ id.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-                    let session = Session::new(id, legs.len(), seed, config.silence_after);
+                    let session =
+                        Session::new(id, legs.len(), seed, config.silence_after).with_identity(config.identity.clone());
                     let waits_for = vec![None; legs.len()];
-                    Ok(Entry::Live(Live { id, session, legs, deadline: None, serial: 0, waits_for, peers: Vec::new() }))
+                    Ok(Entry::Live(Live {
+                        id,
+                        generation,
+                        session,
+                        shared: legs.iter().map(|_| None).collect(),
+                        believed: Vec::new(),
+                        legs,
+                        deadline: None,
+                        serial: 0,
+                        waits_for,
+                        peers: Vec::new(),
+                    }))
                 }
                 Err(why) => {
                     legs.iter().for_each(|leg| ports.give_back(leg.local.port()));
@@ -99,7 +111,15 @@ impl<F: Fn(Fact)> Engine<F> {
         self.count();
         let Some(Entry::Live(live)) = self.slots.get_mut(slot) else { return Err("the session is gone") };
         self.own.extend(live.legs.iter().map(|leg| leg.local));
-        Ok(live.legs.iter().map(|leg| leg.local).collect())
+        let (shared, epoll) = (&mut self.shared, &self.epoll);
+        Ok(live
+            .legs
+            .iter()
+            .map(|leg| {
+                // Calls without a browser need no shared port, so one that cannot be had fails nothing.
+                LegAddress { rtp: leg.local, shared_port: shared.port_of(leg.local.ip(), epoll) }
+            })
+            .collect())
     }
 
     /// A description that names one of our own ports would make a packet go round for ever; such a leg is sent nothing.
@@ -107,15 +127,39 @@ impl<F: Fn(Fact)> Engine<F> {
         for leg in &mut plan.legs {
             let rtp_of = |address: &SocketAddr| SocketAddr::new(address.ip(), address.port() & !1);
             let named = [leg.remote_rtp, leg.remote_rtcp];
-            if named.iter().flatten().any(|address| self.own.contains(&rtp_of(address))) {
+            let is_own = |address: &SocketAddr| self.own.contains(&rtp_of(address)) || self.shared.is_own(*address);
+            if named.iter().flatten().any(is_own) {
                 warn!(session = session.0, "a phone names a media port of ours as its own");
                 (leg.remote_rtp, leg.remote_rtcp) = (None, None);
             }
         }
+        self.move_to_shared(session, &plan);
         self.on(now, session, |live| {
             live.peers = plan.legs.iter().flat_map(|leg| leg.sources.iter().copied()).collect();
             live.session.apply(now, plan);
         });
+    }
+
+    /// Legs that the plan puts on the browsers' port can be found there from now on, the others no longer.
+    fn move_to_shared(&mut self, session: SessionId, plan: &Plan) {
+        let Some(slot) = self.names.get(&session).copied() else { return };
+        let Some(Entry::Live(live)) = self.slots.get_mut(slot) else { return };
+        let generation = live.generation;
+        for (index, leg) in plan.legs.iter().enumerate().take(live.legs.len()) {
+            let key = Key { slot, generation, leg: index as u8, rtcp: false };
+            let wanted = leg.ice.as_ref().map(|ice| &ice.local.ufrag);
+            if live.shared[index].as_ref().map(|shared| &shared.ufrag) == wanted {
+                continue;
+            }
+            if let Some(before) = live.shared[index].take() {
+                self.shared.forget_name(&before.ufrag);
+            }
+            let Some(ufrag) = wanted else { continue };
+            if let Ok((place, _)) = self.shared.open(live.legs[index].local.ip(), &self.epoll) {
+                self.shared.name(ufrag, key);
+                live.shared[index] = Some(SharedLeg { place, ufrag: ufrag.clone() });
+            }
+        }
     }
 
     fn play_file(&mut self, now: Instant, session: SessionId, leg: Leg, path: PathBuf) {
@@ -161,6 +205,12 @@ impl<F: Fn(Fact)> Engine<F> {
         let Some(Entry::Live(live)) = self.slots.get_mut(slot) else { return };
         self.deadlines.forget(slot, &mut live.deadline);
         let id = live.id;
+        for leg in live.shared.drain(..).flatten() {
+            self.shared.forget_name(&leg.ufrag);
+        }
+        for (place, address, key) in live.believed.drain(..) {
+            self.shared.forget(place, address, key);
+        }
         // A session that has panicked may do so again.
         let stats = catch_unwind(AssertUnwindSafe(|| live.session.stats())).unwrap_or_default();
         let resting = Resting {

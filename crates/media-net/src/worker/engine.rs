@@ -23,6 +23,7 @@ use crate::limits::{
 use crate::mailbox::{Inbox, Mailbox, Message};
 use crate::playback::Loader;
 use crate::ports::Ports;
+use crate::shared::{Place, Shared};
 use crate::slots::{Key, Slots};
 
 /// The mailbox's bell and the alarm among the keys; no slot ever has these numbers.
@@ -41,6 +42,8 @@ pub(super) struct Engine<F> {
     /// Every address we listen on for RTP: a peer that names one of them would have us talk to ourselves.
     pub(super) own: HashSet<SocketAddr>,
     pub(super) loader: Loader,
+    /// The port of the browsers.
+    pub(super) shared: Shared,
     alarm: Alarm,
     facts: F,
     inbox: Inbox,
@@ -65,6 +68,7 @@ impl<F: Fn(Fact)> Engine<F> {
         let alarm = Alarm::new()?;
         epoll::add(&epoll, &alarm, EventData::new_u64(ALARM), EventFlags::IN)?;
         let ports = Ports::new(&config.port_range, config.seed);
+        let shared = Shared::new(config.shared_port);
         counting.free_ports.set(ports.free() as u64);
         counting.total_ports.set(ports.total() as u64);
         Ok(Engine {
@@ -77,6 +81,7 @@ impl<F: Fn(Fact)> Engine<F> {
             deadlines: Deadlines::default(),
             ports,
             loader: Loader::new(mailbox),
+            shared,
             alarm,
             facts,
             inbox,
@@ -103,7 +108,10 @@ impl<F: Fn(Fact)> Engine<F> {
                 match event.data.u64() {
                     BELL => rung = true,
                     ALARM => self.alarm.went_off(),
-                    bits => self.packet(now, Key::from_bits(bits)),
+                    bits => match self.shared.place(bits) {
+                        Some(place) => self.shared_packet(now, place),
+                        None => self.packet(now, Key::from_bits(bits)),
+                    },
                 }
             }
             // After the packets: a command may free the slot that a later event of this batch names.
@@ -166,15 +174,39 @@ impl<F: Fn(Fact)> Engine<F> {
             catch_unwind(AssertUnwindSafe(|| live.session.receive(now, Leg(key.leg), channel, from, buffer, length)));
         match handled {
             Ok(Verdict::Forward { leg, channel, to, len }) => {
-                if let Some(leg) = live.legs.get(usize::from(leg.0)) {
-                    match leg.socket(channel == Channel::Rtcp).send_to(&buffer[..len], to) {
-                        Ok(_) => self.counting.sent.one(),
-                        Err(_) => self.counting.send_errors.one(),
-                    }
-                }
+                send(live, &self.shared, &self.counting, (leg, channel), &buffer[..len], to);
             }
             Ok(Verdict::Consume | Verdict::Drop(_)) => {}
             Err(_) => return self.abandon(key.slot, now),
+        }
+        self.settle(key.slot, now);
+    }
+
+    /// One datagram at the port of the browsers. A check finds its leg by the name in it, all else by where it comes from.
+    fn shared_packet(&mut self, now: Instant, place: Place) {
+        let Some(socket) = self.shared.socket(place) else { return };
+        let Ok((length, from)) = socket.recv_from(&mut self.buffer) else { return };
+        self.counting.received.one();
+        let buffer = &mut self.buffer;
+        let name = media::ice::local_ufrag(&buffer[..length]);
+        let named = name.is_some();
+        let key = match name {
+            Some(ufrag) => self.shared.named(ufrag),
+            None => self.shared.behind(place, from),
+        };
+        let Some(key) = key else { return };
+        let Some(Entry::Live(live)) = self.slots.for_event(key) else { return };
+        let leg = Leg(key.leg);
+        let handled = catch_unwind(AssertUnwindSafe(|| {
+            let verdict = live.session.receive(now, leg, Channel::Rtp, from, buffer, length);
+            (verdict, named && live.session.believes(leg, from))
+        }));
+        let Ok((verdict, believed)) = handled else { return self.abandon(key.slot, now) };
+        if believed && self.shared.behind(place, from) != Some(key) && self.shared.believe(place, from, key) {
+            live.believed.push((place, from, key));
+        }
+        if let Verdict::Forward { leg, channel, to, len } = verdict {
+            send(live, &self.shared, &self.counting, (leg, channel), &buffer[..len], to);
         }
         self.settle(key.slot, now);
     }
@@ -191,16 +223,11 @@ impl<F: Fn(Fact)> Engine<F> {
     /// Sends what the session made, tells what it learnt, and notes when it wants to be woken.
     fn settle(&mut self, slot: u32, now: Instant) {
         let Some(Entry::Live(live)) = self.slots.get_mut(slot) else { return };
-        let (buffer, counting, facts) = (&mut self.buffer, &self.counting, &self.facts);
+        let (buffer, counting, facts, shared) = (&mut self.buffer, &self.counting, &self.facts, &self.shared);
         let settled = catch_unwind(AssertUnwindSafe(|| {
             for _ in 0..PACKETS_PER_TURN {
                 let Some(packet) = live.session.poll_packet(buffer) else { break };
-                if let Some(leg) = live.legs.get(usize::from(packet.leg.0)) {
-                    match leg.socket(packet.channel == Channel::Rtcp).send_to(&buffer[..packet.len], packet.to) {
-                        Ok(_) => counting.sent.one(),
-                        Err(_) => counting.send_errors.one(),
-                    }
-                }
+                send(live, shared, counting, (packet.leg, packet.channel), &buffer[..packet.len], packet.to);
             }
             for _ in 0..FACTS_PER_TURN {
                 let Some(fact) = live.session.poll_fact() else { break };
@@ -228,5 +255,26 @@ impl<F: Fn(Fact)> Engine<F> {
         if catch_unwind(AssertUnwindSafe(|| (self.facts)(fact))).is_err() {
             error!("the listener for media facts panicked");
         }
+    }
+}
+
+/// Sends from the socket that the peer of the leg knows.
+fn send(
+    live: &Live,
+    shared: &Shared,
+    counting: &Counting,
+    (leg, channel): (Leg, Channel),
+    bytes: &[u8],
+    to: SocketAddr,
+) {
+    let index = usize::from(leg.0);
+    let socket = match live.shared.get(index) {
+        Some(Some(shared_leg)) => shared.socket(shared_leg.place),
+        Some(None) | None => live.legs.get(index).map(|leg| leg.socket(channel == Channel::Rtcp)),
+    };
+    let Some(socket) = socket else { return };
+    match socket.send_to(bytes, to) {
+        Ok(_) => counting.sent.one(),
+        Err(_) => counting.send_errors.one(),
     }
 }

@@ -1,12 +1,14 @@
 //! What stands in a slot: a session with its sockets, or the sockets alone while their ports rest.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use media::{Leg, Session, SessionId};
 
 use crate::legs::LegSockets;
+use crate::shared::Place;
+use crate::slots::Key;
 
 #[derive(Debug)]
 pub(super) enum Entry {
@@ -17,12 +19,18 @@ pub(super) enum Entry {
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) id: SessionId,
+    /// Of its slot: what keys of its legs carry.
+    pub(super) generation: u16,
     pub(super) session: Session,
     pub(super) legs: Vec<LegSockets>,
     pub(super) deadline: Option<Instant>,
     /// Counts the requests for files; [`Live::waits_for`] tells which one each leg still wants.
     pub(super) serial: u32,
     pub(super) waits_for: Vec<Option<u32>>,
+    /// For each leg, where on the browsers' port it lives, if it does.
+    pub(super) shared: Vec<Option<SharedLeg>>,
+    /// The addresses that its legs believe at that port.
+    pub(super) believed: Vec<(Place, SocketAddr, Key)>,
     /// Who may send by the present plan: whose packets keep the ports from other calls afterwards.
     pub(super) peers: Vec<IpAddr>,
 }
@@ -34,6 +42,14 @@ impl Live {
             *waits_for = None;
         }
     }
+}
+
+/// A leg at the port of the browsers.
+#[derive(Debug)]
+pub(super) struct SharedLeg {
+    pub(super) place: Place,
+    /// The name by which its checks find it.
+    pub(super) ufrag: String,
 }
 
 #[derive(Debug)]

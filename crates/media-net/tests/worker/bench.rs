@@ -67,7 +67,9 @@ impl Bench {
         let legs = legs.iter().map(|ip| ip.parse().unwrap()).collect();
         self.send(Command::Open { session, legs });
         self.await_fact(|fact| match fact {
-            Fact::Opened { session: opened, legs } if opened == session => Some(Ok(legs)),
+            Fact::Opened { session: opened, legs } if opened == session => {
+                Some(Ok(legs.iter().map(|leg| leg.rtp).collect()))
+            }
             Fact::OpenFailed { session: failed, why } if failed == session => Some(Err(why)),
             _ => None,
         })
@@ -176,6 +178,9 @@ pub(crate) fn leg_plan(peer: SocketAddr) -> LegPlan {
         dtmf: None,
         ptime_ms: 20,
         sources: vec![peer.ip()],
+        security: media::Security::Plain,
+        ice: None,
+        mux: false,
     }
 }
 

@@ -2,8 +2,12 @@
 
 use std::net::IpAddr;
 
+use super::carriage::{self, Carriage};
 use super::{Agreed, EventMap, Offered, Refusal, Usable};
+use crate::dtls::{Fingerprint, Role};
+use crate::ice::Credentials;
 use crate::plan::Codec;
+use crate::profile::{Profile, SrtpPolicy};
 use crate::sdp::{Description, Direction, Host, Kind, Media, RtpMap};
 
 /// Name, clock and channels of a payload format. Names compare without regard to case.
@@ -93,39 +97,54 @@ pub(crate) struct Stream {
     pub(crate) events: Option<Events>,
     pub(crate) ptime_ms: Option<u16>,
     pub(crate) maxptime_ms: Option<u16>,
+    /// The transport on its `m=` line.
+    pub(crate) protocol: String,
+    pub(crate) carriage: Carriage,
+    /// Its ICE credentials; a browser's alone are looked at.
+    pub(crate) ice: Option<Credentials>,
+    /// Whether RTCP travels on the RTP port: with a handshake alone, which would have to be made twice otherwise.
+    pub(crate) mux: bool,
+    pub(crate) mid: Option<String>,
+    /// Whether it stands in a BUNDLE group.
+    pub(crate) bundled: bool,
 }
 
 impl Stream {
-    /// The first stream of an offer that is audio over plain RTP.
-    pub(crate) fn offered(description: &Description) -> Result<Self, Refusal> {
+    /// The first audio stream of an offer that the profile lets us take, an encrypted one before one in clear.
+    pub(crate) fn offered(description: &Description, profile: &Profile) -> Result<Self, Refusal> {
         let mut why = Refusal::NO_AUDIO;
+        let mut plain = None;
         for (index, media) in description.media.iter().enumerate() {
             if media.kind != Kind::Audio || media.port == 0 {
                 continue;
             }
-            if !is_plain(media) {
-                why = Refusal::SECURE;
-                continue;
+            match carriage::offered(description, media, profile) {
+                Ok(Carriage::Plain) if profile.policy() == SrtpPolicy::Prefer => plain = plain.or(Some((index, media))),
+                Ok(carriage) => return Stream::read(description, index, media, (&[], None), carriage, profile.webrtc),
+                Err(refusal) => why = refusal,
             }
-            return Stream::read(description, index, media, &[], None);
         }
-        Err(why)
+        let (index, media) = plain.ok_or(why)?;
+        Stream::read(description, index, media, (&[], None), Carriage::Plain, profile.webrtc)
     }
 
     fn read(
         description: &Description,
         index: usize,
         media: &Media,
-        known: &[Format],
-        known_events: Option<&Events>,
+        (known, known_events): (&[Format], Option<&Events>),
+        carriage: Carriage,
+        browser: bool,
     ) -> Result<Self, Refusal> {
         let connection = media.connection.as_ref().or(description.connection.as_ref());
         let ip = match connection.map(|c| &c.host) {
+            // ICE finds the address; the one that stands here need not be one.
+            _ if browser => None,
             Some(Host::Ip(ip)) => usable_address(*ip)?,
             Some(Host::Name(_)) | None => return Err(Refusal::NO_ADDRESS),
         };
         let declared = media.direction.or(description.direction).unwrap_or_default();
-        let direction = Direction::of(declared.sends(), declared.receives() && ip.is_some());
+        let direction = Direction::of(declared.sends(), declared.receives() && (browser || ip.is_some()));
         let (formats, events) = formats(media, known, known_events);
         if formats.is_empty() {
             return Err(Refusal::NO_COMMON_CODEC);
@@ -140,12 +159,14 @@ impl Stream {
             events,
             ptime_ms: media.ptime_ms,
             maxptime_ms: media.maxptime_ms,
+            protocol: media.protocol.clone(),
+            mux: media.rtcp_mux && matches!(carriage, Carriage::Dtls { .. }),
+            carriage,
+            ice: if browser { carriage::credentials(description, media) } else { None },
+            bundled: media.mid.as_ref().is_some_and(|mid| description.bundle.contains(mid)),
+            mid: media.mid.clone(),
         })
     }
-}
-
-fn is_plain(media: &Media) -> bool {
-    media.protocol.eq_ignore_ascii_case("RTP/AVP")
 }
 
 /// `Ok(None)` for the unspecified address; no multicast, no broadcast.
@@ -217,16 +238,24 @@ fn fixed(payload_type: u8) -> Option<Encoding> {
 }
 
 /// Matches an answer against our offer.
-pub(super) fn answered(description: &Description, offered: &Offered) -> Result<Agreed, Refusal> {
+pub(super) fn answered(
+    description: &Description,
+    offered: &Offered,
+    profile: &Profile,
+    before: Option<(&Fingerprint, Role)>,
+) -> Result<Agreed, Refusal> {
     let media =
         description.media.get(offered.index).filter(|media| media.kind == Kind::Audio).ok_or(Refusal::NO_AUDIO)?;
     if media.port == 0 {
         return Err(Refusal::REFUSED);
     }
-    if !is_plain(media) {
-        return Err(Refusal::SECURE);
+    let carriage = carriage::answered(description, media, offered.carriage)?;
+    let role = carriage::role(&carriage, before);
+    let known = (&offered.formats[..], offered.events.as_ref());
+    let mut remote = Stream::read(description, offered.index, media, known, carriage, profile.webrtc)?;
+    if profile.webrtc && remote.ice.is_none() {
+        return Err(Refusal::NO_BROWSER);
     }
-    let mut remote = Stream::read(description, offered.index, media, &offered.formats, offered.events.as_ref())?;
     remote.direction = remote.direction.within(offered.direction.reversed());
     let mut usable: Vec<Usable> = Vec::new();
     for format in &remote.formats {
@@ -249,7 +278,7 @@ pub(super) fn answered(description: &Description, offered: &Offered) -> Result<A
         (Some(theirs), Some(ours)) => Some(EventMap { send: theirs.payload_type, receive: ours.payload_type }),
         (None, _) | (_, None) => None,
     };
-    Ok(Agreed { direction: offered.direction, remote, usable, events })
+    Ok(Agreed { direction: offered.direction, remote, usable, events, role, restarts: offered.restarts })
 }
 
 /// The lines that describe telephone events in a description of ours.

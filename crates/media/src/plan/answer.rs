@@ -3,9 +3,9 @@
 use bytes::Bytes;
 
 use super::connect::{alone, connect};
-use super::offer::describe;
+use super::offer::{describe, dress};
 use super::{MediaAddress, Negotiation, Plan};
-use crate::negotiation::{Agreed, EventMap, Format, Refusal, Stream, Usable};
+use crate::negotiation::{Agreed, EventMap, Format, Refusal, Stream, Usable, carriage};
 use crate::sdp::{Direction, Media};
 
 /// Answers the caller's pending offer with what the callee answered, and joins the two. On a re-INVITE the caller is
@@ -21,8 +21,9 @@ pub fn answer(caller: &mut Negotiation, callee: &Negotiation, local: MediaAddres
     let same = theirs.usable.iter().find(|u| u.encoding == format.encoding);
     format.fmtp = same.and_then(|u| u.fmtp.clone());
     let direction = theirs.remote.direction;
-    let (media, agreed) = reply(offer, lines, local, format, direction, theirs.remote.ptime_ms);
-    let plan = connect(&agreed, caller.signalling(), theirs, callee.signalling())?;
+    let wanted = (direction, theirs.remote.ptime_ms);
+    let (media, agreed) = reply(caller, offer, lines, local, format, wanted)?;
+    let plan = connect((&agreed, caller.profile()), (theirs, callee.profile()))?;
     Ok((caller.commit_answer(local, media, agreed), plan))
 }
 
@@ -30,7 +31,7 @@ pub fn answer(caller: &mut Negotiation, callee: &Negotiation, local: MediaAddres
 pub fn again(caller: &Negotiation, callee: &Negotiation) -> Result<Plan, Refusal> {
     let ours = caller.agreed().ok_or(Refusal::OUT_OF_TURN)?;
     let theirs = callee.agreed().ok_or(Refusal::OUT_OF_TURN)?;
-    connect(ours, caller.signalling(), theirs, callee.signalling())
+    connect((ours, caller.profile()), (theirs, callee.profile()))
 }
 
 /// Answers the caller's pending offer for a leg that ends here (echo, announcement). A caller that is already answered
@@ -38,15 +39,15 @@ pub fn again(caller: &Negotiation, callee: &Negotiation) -> Result<Plan, Refusal
 pub fn terminate(caller: &mut Negotiation, local: MediaAddress) -> Result<(Bytes, Plan), Refusal> {
     let Some((offer, lines)) = caller.pending_offer() else {
         let agreed = caller.agreed().ok_or(Refusal::OUT_OF_TURN)?;
-        let plan = alone(agreed, caller.signalling())?;
+        let plan = alone(agreed, caller.profile())?;
         let body = caller.standing_body().ok_or(Refusal::OUT_OF_TURN)?;
         return Ok((body, plan));
     };
     let mut format =
         offer.formats.iter().find(|f| f.encoding.codec().is_known()).cloned().ok_or(Refusal::NO_COMMON_CODEC)?;
     format.fmtp = None;
-    let (media, agreed) = reply(offer, lines, local, format, Direction::SendReceive, None);
-    let plan = alone(&agreed, caller.signalling())?;
+    let (media, agreed) = reply(caller, offer, lines, local, format, (Direction::SendReceive, None))?;
+    let plan = alone(&agreed, caller.profile())?;
     Ok((caller.commit_answer(local, media, agreed), plan))
 }
 
@@ -66,18 +67,25 @@ fn choose(offer: &Stream, theirs: &[Usable]) -> Option<Format> {
 
 /// The answer's sections: audio in its place with one codec and the caller's numbers, everything else refused.
 fn reply(
+    leg: &Negotiation,
     offer: &Stream,
     lines: &[Media],
     local: MediaAddress,
     format: Format,
-    wanted: Direction,
-    ptime_ms: Option<u16>,
-) -> (Vec<Media>, Agreed) {
+    (wanted, ptime_ms): (Direction, Option<u16>),
+) -> Result<(Vec<Media>, Agreed), Refusal> {
+    let profile = leg.profile();
+    let role = carriage::role(&offer.carriage, leg.handshake());
+    let restarts = leg.restarts(Some(offer));
     let direction = wanted.within(offer.direction.reversed());
     let events = offer.events.clone();
     let mut audio = describe(local, std::slice::from_ref(&format), events.as_ref());
     audio.ptime_ms = ptime_ms.or(offer.ptime_ms);
     audio.direction = Some(direction);
+    carriage::answer(&mut audio, profile, &offer.protocol, &offer.carriage, role);
+    dress(&mut audio, profile, local, restarts)?;
+    audio.rtcp_mux = offer.mux;
+    audio.mid = offer.mid.clone().filter(|_| offer.bundled || profile.webrtc);
     let mut media: Vec<Media> = lines.iter().map(Media::refused).collect();
     if let Some(place) = media.get_mut(offer.index) {
         *place = audio;
@@ -92,6 +100,8 @@ fn reply(
             receive: format.payload_type,
         }],
         events: events.map(|e| EventMap { send: e.payload_type, receive: e.payload_type }),
+        role,
+        restarts,
     };
-    (media, agreed)
+    Ok((media, agreed))
 }

@@ -1,27 +1,24 @@
 //! From two agreed legs to a plan.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use super::{Accept, Carries, Codec, LegPlan, Plan};
-use crate::negotiation::{Agreed, Refusal, Usable};
+use crate::ice::Pairing;
+use crate::negotiation::{Agreed, Refusal, Usable, carriage};
+use crate::profile::Profile;
 
 const DEFAULT_PTIME_MS: u16 = 20;
 
 /// Joins two legs: the same codec where both have one, else transcoding.
-pub(super) fn connect(
-    first: &Agreed,
-    first_signalling: Option<IpAddr>,
-    second: &Agreed,
-    second_signalling: Option<IpAddr>,
-) -> Result<Plan, Refusal> {
-    let (one, other) = choose(&first.usable, &second.usable).ok_or(Refusal::NO_COMMON_CODEC)?;
-    Ok(Plan { legs: vec![leg(first, one, first_signalling), leg(second, other, second_signalling)] })
+pub(super) fn connect(first: (&Agreed, &Profile), second: (&Agreed, &Profile)) -> Result<Plan, Refusal> {
+    let (one, other) = choose(&first.0.usable, &second.0.usable).ok_or(Refusal::NO_COMMON_CODEC)?;
+    Ok(Plan { legs: vec![leg(first, one), leg(second, other)] })
 }
 
 /// A leg that ends here.
-pub(super) fn alone(agreed: &Agreed, signalling: Option<IpAddr>) -> Result<Plan, Refusal> {
+pub(super) fn alone(agreed: &Agreed, profile: &Profile) -> Result<Plan, Refusal> {
     let own = known(&agreed.usable).ok_or(Refusal::NO_COMMON_CODEC)?;
-    Ok(Plan { legs: vec![leg(agreed, own, signalling)] })
+    Ok(Plan { legs: vec![leg((agreed, profile), own)] })
 }
 
 fn choose<'a>(first: &'a [Usable], second: &'a [Usable]) -> Option<(&'a Usable, &'a Usable)> {
@@ -37,19 +34,20 @@ fn known(usable: &[Usable]) -> Option<&Usable> {
     usable.iter().find(|u| u.encoding.codec().is_known())
 }
 
-fn leg(agreed: &Agreed, chosen: &Usable, signalling: Option<IpAddr>) -> LegPlan {
+fn leg((agreed, profile): (&Agreed, &Profile), chosen: &Usable) -> LegPlan {
     let remote = &agreed.remote;
     let mut sources = Vec::with_capacity(2);
-    for ip in [remote.ip, signalling].into_iter().flatten() {
+    for ip in [remote.ip, profile.signalling].into_iter().flatten() {
         let ip = ip.to_canonical();
         if !sources.contains(&ip) {
             sources.push(ip);
         }
     }
+    let ice = remote.ice.clone().map(|remote| Pairing { local: profile.secret.credentials(agreed.restarts), remote });
     LegPlan {
         remote_rtp: remote.ip.map(|ip| SocketAddr::new(ip, remote.port)),
         remote_rtcp: remote.ip.filter(|_| remote.rtcp_port != 0).map(|ip| SocketAddr::new(ip, remote.rtcp_port)),
-        send: agreed.direction.sends() && remote.direction.receives() && remote.ip.is_some(),
+        send: agreed.direction.sends() && remote.direction.receives() && (remote.ip.is_some() || ice.is_some()),
         receive: agreed.direction.receives() && remote.direction.sends(),
         codec: chosen.encoding.codec(),
         codec_name: chosen.encoding.label(),
@@ -59,6 +57,9 @@ fn leg(agreed: &Agreed, chosen: &Usable, signalling: Option<IpAddr>) -> LegPlan 
         dtmf: agreed.events.map(|e| e.send),
         ptime_ms: remote.ptime_ms.unwrap_or(DEFAULT_PTIME_MS),
         sources,
+        security: carriage::security(&remote.carriage, agreed.role, profile),
+        ice,
+        mux: remote.mux,
     }
 }
 

@@ -3,9 +3,13 @@
 use bytes::Bytes;
 
 use super::{Codec, MediaAddress, Negotiation, Reach};
+use crate::ice::host_candidate;
 use crate::limits;
-use crate::negotiation::{Agreed, Encoding, Events, Format, Offered, Refusal, Usable, events_format};
-use crate::sdp::{Direction, Kind, Media, RtpMap};
+use crate::negotiation::{
+    Agreed, Encoding, Events, Format, Offered, OfferedCarriage, Refusal, Usable, carriage, events_format,
+};
+use crate::profile::Profile;
+use crate::sdp::{Direction, Kind, Media, RtpMap, Secret};
 
 const EVENT_PAYLOAD_TYPE: u8 = 101;
 
@@ -52,7 +56,7 @@ fn towards(
     }
     let times = (remote.ptime_ms, remote.maxptime_ms);
     let events = remote.events.clone();
-    Ok(make(callee, local, wanted, events, direction, times))
+    make(callee, local, wanted, events, direction, times)
 }
 
 /// Offers what we can do ourselves, for a leg that shall hear us or for a peer that called without an offer. A leg
@@ -63,7 +67,7 @@ pub fn propose(leg: &mut Negotiation, local: MediaAddress) -> Result<Bytes, Refu
     }
     let wanted = own().to_vec();
     let events = Events { payload_type: EVENT_PAYLOAD_TYPE, fmtp: None };
-    Ok(make(leg, local, wanted, Some(events), Direction::SendReceive, (None, None)))
+    make(leg, local, wanted, Some(events), Direction::SendReceive, (None, None))
 }
 
 fn own() -> [Format; 2] {
@@ -114,12 +118,20 @@ fn make(
     events: Option<Events>,
     direction: Direction,
     (ptime_ms, maxptime_ms): (Option<u16>, Option<u16>),
-) -> Bytes {
+) -> Result<Bytes, Refusal> {
     let (formats, events) = number(leg, wanted, events);
     let mut audio = describe(local, &formats, events.as_ref());
     audio.ptime_ms = ptime_ms;
     audio.maxptime_ms = maxptime_ms;
     audio.direction = Some(direction);
+    let carriage = OfferedCarriage::of(leg.profile(), leg.agreed().map(|agreed| &agreed.remote.carriage));
+    carriage::offer(&mut audio, leg.profile(), carriage);
+    let restarts = leg.restarts(None);
+    dress(&mut audio, leg.profile(), local, restarts)?;
+    if leg.profile().webrtc {
+        let mid = leg.agreed().and_then(|agreed| agreed.remote.mid.clone());
+        audio.mid = Some(mid.unwrap_or_else(|| "0".to_owned()));
+    }
     let mut media: Vec<Media> = leg.layout().iter().map(Media::refused).collect();
     let index = leg.agreed().map_or(0, |agreed| agreed.remote.index);
     match media.get_mut(index) {
@@ -127,8 +139,26 @@ fn make(
         None => media.push(audio),
     }
     let index = index.min(media.len() - 1);
-    let offered = Offered { index, direction, formats, events };
-    leg.commit_offer(local, media, offered)
+    let offered = Offered { index, direction, formats, events, carriage, restarts };
+    Ok(leg.commit_offer(local, media, offered))
+}
+
+/// What a browser has to be told beside the audio itself: ICE, and the port that all browsers share.
+pub(super) fn dress(audio: &mut Media, profile: &Profile, local: MediaAddress, restarts: u32) -> Result<(), Refusal> {
+    if !profile.webrtc {
+        return Ok(());
+    }
+    if local.shared_port == 0 {
+        return Err(Refusal::NO_SHARED_PORT);
+    }
+    let credentials = profile.secret.credentials(restarts);
+    audio.port = local.shared_port;
+    audio.secure.ice_ufrag = Some(credentials.ufrag);
+    audio.secure.ice_pwd = Some(Secret(credentials.password));
+    audio.candidates = vec![host_candidate(local.ip, local.shared_port)];
+    audio.end_of_candidates = true;
+    audio.msid = Some("yakyak audio".to_owned());
+    Ok(())
 }
 
 /// An audio section of ours.

@@ -2,9 +2,10 @@
 
 use super::{Description, Direction, Kind, Media};
 
-/// Attributes and lines whose value is a key: RFC 4568, RFC 8839, RFC 4567, and the `k=` of old.
-const KEYS: [&[u8]; 3] = [b"a=ice-pwd:", b"a=key-mgmt:", b"k="];
-const CRYPTO: &[u8] = b"a=crypto:";
+/// Attributes whose value is a key as a whole: RFC 8839, RFC 4567.
+const KEYS: [&[u8]; 2] = [b"ice-pwd", b"key-mgmt"];
+const CRYPTO: &[u8] = b"crypto";
+const INLINE: &[u8] = b"inline:";
 /// Codecs named in a summary.
 const NAMED: usize = 3;
 
@@ -12,18 +13,45 @@ const NAMED: usize = 3;
 /// length and its place.
 pub fn mask_keys(body: &mut [u8]) {
     for line in body.split_mut(|byte| matches!(byte, b'\n' | b'\r')) {
-        let begins = |name: &[u8]| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-        let from = if begins(CRYPTO) {
-            // Tag and suite stay.
-            line.iter().enumerate().filter(|(_, byte)| **byte == b' ').nth(1).map(|(at, _)| at)
-        } else {
-            KEYS.iter().find(|name| begins(name)).map(|name| name.len())
-        };
-        let Some(from) = from else { continue };
+        let Some(from) = key_of(line) else { continue };
         for byte in line[from..].iter_mut().filter(|byte| !matches!(**byte, b' ' | b'\t')) {
             *byte = b'*';
         }
     }
+}
+
+/// Where the key of a line begins. As tolerant as the reading of descriptions: what is understood is masked.
+fn key_of(line: &[u8]) -> Option<usize> {
+    let equals = line.iter().position(|byte| *byte == b'=')?;
+    let kind = named(&line[..equals]);
+    if kind.eq_ignore_ascii_case(b"k") {
+        return Some(equals + 1);
+    }
+    if !kind.eq_ignore_ascii_case(b"a") {
+        return None;
+    }
+    let value = equals + 2 + line[equals + 1..].iter().position(|byte| *byte == b':')?;
+    let name = named(&line[equals + 1..value - 1]);
+    if name.eq_ignore_ascii_case(CRYPTO) {
+        return inline_key(&line[value..]).map(|at| value + at);
+    }
+    KEYS.iter().any(|key| name.eq_ignore_ascii_case(key)).then_some(value)
+}
+
+/// A name without what may stand around it.
+fn named(text: &[u8]) -> &[u8] {
+    let Some(start) = text.iter().position(u8::is_ascii_alphanumeric) else { return &[] };
+    let end = text.iter().rposition(u8::is_ascii_alphanumeric).map_or(start, |at| at + 1);
+    &text[start..end]
+}
+
+/// Tag and suite stay, unless the key comes before its place.
+fn inline_key(value: &[u8]) -> Option<usize> {
+    let blank = |byte: u8| matches!(byte, b' ' | b'\t');
+    let begins = |at: &usize| !blank(value[*at]) && (*at == 0 || blank(value[*at - 1]));
+    let third = (0..value.len()).filter(begins).nth(2);
+    let inline = value.windows(INLINE.len()).position(|part| part.eq_ignore_ascii_case(INLINE));
+    [third, inline].into_iter().flatten().min()
 }
 
 /// The first audio stream in a few words, such as `PCMU PCMA sendonly`. Nothing for a body that is no description or has no
@@ -74,13 +102,16 @@ mod tests {
     #[test]
     fn keys_are_masked_where_they_stand() {
         let text = "v=0\r\nk=clear:abc\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2Vj|2^20 X=1\r\nA=ICE-PWD:secret\r\n\
-                    a=ice-ufrag:F\r\na=crypto:1\r\n";
+                    a=ice-ufrag:F\r\na=crypto:1\r\n a=\tcrypto : 2  AEAD_AES_128_GCM\tinline:Z2Vo\r\na=crypto:3 inline:bmVu\r\n\
+                    b=AS:64\r\na=fmtp:1 k=v\r\n";
         let mut body = text.as_bytes().to_vec();
         mask_keys(&mut body);
         let expected = text
             .replace("clear:abc", "*********")
             .replace("inline:c2Vj|2^20 X=1", "**************** ***")
-            .replace(":secret", ":******");
+            .replace(":secret", ":******")
+            .replace("inline:Z2Vo", "***********")
+            .replace("inline:bmVu", "***********");
         assert_eq!(String::from_utf8(body).unwrap(), expected);
     }
 

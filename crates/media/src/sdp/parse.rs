@@ -3,7 +3,8 @@
 
 use std::net::IpAddr;
 
-use super::{Connection, Description, Direction, Host, Kind, Media, Origin, RtpMap, SdpError};
+use super::secure::{bundle, candidate, token as owned_token, words};
+use super::{Connection, Crypto, Description, Direction, Host, Kind, Media, Origin, RtpMap, SdpError};
 use crate::limits;
 
 impl Description {
@@ -76,29 +77,72 @@ impl Description {
             }
             return;
         }
-        let Some(media) = self.media.last_mut() else {
+        match self.media.last_mut() {
+            Some(media) => media.attribute(name, value),
+            None => self.own_attribute(name, value),
+        }
+    }
+
+    fn own_attribute(&mut self, name: &str, value: &str) {
+        if self.secure.attribute(name, value) {
             return;
-        };
+        }
+        if name.eq_ignore_ascii_case("group") {
+            if self.bundle.is_empty() {
+                self.bundle = bundle(value).unwrap_or_default();
+            }
+        } else if name.eq_ignore_ascii_case("ice-lite") {
+            self.ice_lite = true;
+        }
+    }
+}
+
+impl Media {
+    fn attribute(&mut self, name: &str, value: &str) {
+        if self.secure.attribute(name, value) || self.transport_attribute(name, value) {
+            return;
+        }
         if name.eq_ignore_ascii_case("rtpmap") {
-            if let Some(map) = rtpmap(value)
-                && media.rtpmaps.len() < limits::SDP_MAPPINGS
-            {
-                media.rtpmaps.push(map);
-            }
+            push(&mut self.rtpmaps, limits::SDP_MAPPINGS, rtpmap(value));
         } else if name.eq_ignore_ascii_case("fmtp") {
-            if let Some(fmtp) = fmtp(value)
-                && media.fmtps.len() < limits::SDP_MAPPINGS
-            {
-                media.fmtps.push(fmtp);
-            }
+            push(&mut self.fmtps, limits::SDP_MAPPINGS, fmtp(value));
         } else if name.eq_ignore_ascii_case("ptime") {
-            media.ptime_ms = milliseconds(value).or(media.ptime_ms);
+            self.ptime_ms = milliseconds(value).or(self.ptime_ms);
         } else if name.eq_ignore_ascii_case("maxptime") {
-            media.maxptime_ms = milliseconds(value).or(media.maxptime_ms);
+            self.maxptime_ms = milliseconds(value).or(self.maxptime_ms);
         } else if name.eq_ignore_ascii_case("rtcp") {
             let port = value.split_ascii_whitespace().next();
-            media.rtcp = port.and_then(|p| p.parse().ok()).filter(|p| *p != 0);
+            self.rtcp = port.and_then(|p| p.parse().ok()).filter(|p| *p != 0);
         }
+    }
+
+    /// Whether it was an attribute of the transport.
+    fn transport_attribute(&mut self, name: &str, value: &str) -> bool {
+        if name.eq_ignore_ascii_case("crypto") {
+            push(&mut self.cryptos, limits::SDP_CRYPTOS, Crypto::parse(value));
+        } else if name.eq_ignore_ascii_case("candidate") {
+            push(&mut self.candidates, limits::SDP_CANDIDATES, candidate(value));
+        } else if name.eq_ignore_ascii_case("end-of-candidates") {
+            self.end_of_candidates = true;
+        } else if name.eq_ignore_ascii_case("rtcp-mux") {
+            self.rtcp_mux = true;
+        } else if name.eq_ignore_ascii_case("mid") {
+            self.mid = owned_token(value).or(self.mid.take());
+        } else if name.eq_ignore_ascii_case("msid") {
+            self.msid = words(value).or(self.msid.take());
+        } else {
+            return false;
+        }
+        true
+    }
+}
+
+/// Keeps what could be read, up to a limit.
+fn push<T>(list: &mut Vec<T>, most: usize, item: Option<T>) {
+    if let Some(item) = item
+        && list.len() < most
+    {
+        list.push(item);
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use super::{Connection, Description, Direction, Host, Kind, Media};
+use super::{Connection, Description, Direction, Host, Kind, Media, Secure};
 
 impl Description {
     /// The description as it goes on the wire. Control characters in any text of it are left out, so no value can
@@ -22,6 +22,13 @@ impl Description {
         out.push_str("s=-\r\n");
         connection(&mut out, self.connection.as_ref());
         out.push_str("t=0 0\r\n");
+        if !self.bundle.is_empty() {
+            line(&mut out, format_args!("a=group:BUNDLE {}", self.bundle.join(" ")));
+        }
+        if self.ice_lite {
+            line(&mut out, format_args!("a=ice-lite"));
+        }
+        secure(&mut out, &self.secure);
         direction(&mut out, self.direction);
         for media in &self.media {
             section(&mut out, media);
@@ -38,6 +45,7 @@ fn section(out: &mut String, media: &Media) {
     let formats = media.formats.join(" ");
     line(out, format_args!("m={kind} {} {} {formats}", media.port, media.protocol));
     connection(out, media.connection.as_ref());
+    transport(out, media);
     for map in &media.rtpmaps {
         let base = format_args!("a=rtpmap:{} {}/{}", map.payload_type, map.encoding, map.clock_hz);
         if map.channels > 1 {
@@ -58,7 +66,36 @@ fn section(out: &mut String, media: &Media) {
     if let Some(port) = media.rtcp {
         line(out, format_args!("a=rtcp:{port}"));
     }
+    if let Some(msid) = &media.msid {
+        line(out, format_args!("a=msid:{msid}"));
+    }
     direction(out, media.direction);
+}
+
+/// How a stream is carried and secured.
+fn transport(out: &mut String, media: &Media) {
+    for candidate in &media.candidates {
+        line(out, format_args!("a=candidate:{candidate}"));
+    }
+    if media.end_of_candidates {
+        line(out, format_args!("a=end-of-candidates"));
+    }
+    secure(out, &media.secure);
+    if let Some(mid) = &media.mid {
+        line(out, format_args!("a=mid:{mid}"));
+    }
+    if media.rtcp_mux {
+        line(out, format_args!("a=rtcp-mux"));
+    }
+    for crypto in &media.cryptos {
+        line(out, format_args!("a=crypto:{}", crypto.render()));
+    }
+}
+
+fn secure(out: &mut String, secure: &Secure) {
+    for (name, value) in secure.lines() {
+        line(out, format_args!("a={name}:{value}"));
+    }
 }
 
 fn connection(out: &mut String, connection: Option<&Connection>) {

@@ -8,11 +8,13 @@ use super::playback::{Player, Samples};
 use super::random::Random;
 use super::reports::Reports;
 use super::rewrite::Rewriter;
-use super::source::Source;
+use super::secure::Protection;
+use super::source::{Judgement, Source};
 use super::statistics::Inbound;
 use crate::command::{Channel, DirectionStats, LegStats};
+use crate::dtls::Identity;
 use crate::dtmf;
-use crate::plan::LegPlan;
+use crate::plan::{LegPlan, Security};
 
 /// Whose audio the leg hears.
 #[derive(Debug)]
@@ -40,6 +42,7 @@ enum Watch {
 pub(super) struct LegState {
     pub(super) plan: Option<LegPlan>,
     pub(super) role: Role,
+    pub(super) protection: Protection,
     pub(super) rtp: Source,
     pub(super) rtcp: Source,
     pub(super) inbound: Inbound,
@@ -60,6 +63,7 @@ impl LegState {
         LegState {
             plan: None,
             role: Role::Relay,
+            protection: Protection::default(),
             rtp: Source::default(),
             rtcp: Source::default(),
             inbound: Inbound::default(),
@@ -75,7 +79,14 @@ impl LegState {
         }
     }
 
-    pub(super) fn apply(&mut self, now: Instant, mut plan: LegPlan, silence_after: Duration) {
+    pub(super) fn apply(
+        &mut self,
+        now: Instant,
+        mut plan: LegPlan,
+        silence_after: Duration,
+        identity: Option<&Identity>,
+    ) {
+        self.protection.apply(now, &plan, identity);
         // Old-style hold names no address; the leg is still who it was before and may play music.
         if let (None, Some(before)) = (plan.remote_rtp, &self.plan) {
             for ip in &before.sources {
@@ -155,12 +166,18 @@ impl LegState {
             Role::Playback(player) => Some(player.next_at()),
             Role::Relay | Role::Echo => None,
         };
-        [watch, playback, self.events.poll_timeout()].into_iter().flatten().min()
+        [watch, playback, self.events.poll_timeout(), self.protection.poll_timeout()].into_iter().flatten().min()
     }
 
-    /// A frame of the playback, when one is due and may be sent.
+    /// A datagram of the handshake, or a frame of the playback when one is due and may be sent.
     pub(super) fn poll_packet(&mut self, out: &mut [u8]) -> Option<(SocketAddr, usize)> {
         let to = self.destination(Channel::Rtp);
+        // Before there is anybody to shake hands with, nothing is taken out of the queue: it will be wanted.
+        if let Some(to) = to
+            && let Some(len) = self.protection.poll_datagram(out)
+        {
+            return Some((to, len));
+        }
         let Role::Playback(player) = &mut self.role else {
             return None;
         };
@@ -171,6 +188,7 @@ impl LegState {
             return None;
         };
         let len = player.packet(&mut self.outbound, plan, out)?;
+        let len = self.protection.seal_rtp(out, len).ok()?;
         self.sent(len);
         Some((to, len))
     }
@@ -178,11 +196,39 @@ impl LegState {
     /// Where its packets go: to whoever is heard, before that to where its description says.
     pub(super) fn destination(&self, channel: Channel) -> Option<SocketAddr> {
         let plan = self.plan.as_ref()?;
+        if plan.ice.is_some() {
+            return self.protection.selected();
+        }
         let (source, announced) = match channel {
+            Channel::Rtcp if plan.mux => (&self.rtp, plan.remote_rtp),
             Channel::Rtp => (&self.rtp, plan.remote_rtp),
             Channel::Rtcp => (&self.rtcp, plan.remote_rtcp),
         };
         source.address().or(announced)
+    }
+
+    /// What becomes of a packet from some address.
+    pub(super) fn judge(&self, now: Instant, channel: Channel, from: SocketAddr) -> Judgement {
+        match (self.protection.believes(from), &self.plan) {
+            (Some(true), _) => Judgement::Known,
+            (Some(false), _) | (None, None) => Judgement::Stranger,
+            (None, Some(plan)) => match channel {
+                Channel::Rtcp if !plan.mux => self.rtcp.judge(now, from, &plan.sources),
+                Channel::Rtp | Channel::Rtcp => self.rtp.judge(now, from, &plan.sources),
+            },
+        }
+    }
+
+    /// Whether a handshake may come from an address: the peer's, and where one was latched, that one.
+    pub(super) fn may_shake(&self, now: Instant, from: SocketAddr) -> bool {
+        matches!(self.judge(now, Channel::Rtp, from), Judgement::Known | Judgement::Latched)
+    }
+
+    /// A handshake is answered where it came from: behind NAT the description names another address.
+    pub(super) fn shaken_from(&mut self, now: Instant, from: SocketAddr) {
+        if self.judge(now, Channel::Rtp, from) == Judgement::Latched {
+            self.rtp.accept(now, from);
+        }
     }
 
     pub(super) fn sent(&mut self, bytes: usize) {
@@ -199,7 +245,10 @@ impl LegState {
             | DropReason::OtherSource
             | DropReason::PayloadType
             | DropReason::Direction
-            | DropReason::NoDestination => self.dropped += 1,
+            | DropReason::NoDestination
+            | DropReason::Forged
+            | DropReason::Replayed
+            | DropReason::NoKeys => self.dropped += 1,
         }
     }
 
@@ -219,6 +268,11 @@ impl LegState {
             dropped_strangers: self.strangers,
             dropped: self.dropped,
             codec: self.plan.as_ref().map_or("", |plan| plan.codec_name),
+            encryption: match self.plan.as_ref().map(|plan| &plan.security) {
+                Some(Security::Sdes { .. }) => "SDES",
+                Some(Security::Dtls { .. }) => "DTLS",
+                Some(Security::Plain) | None => "",
+            },
             rtcp_in: self.reports.packets_in,
             rtcp_out: self.reports.packets_out,
             rtt_us: self.reports.rtt_us,

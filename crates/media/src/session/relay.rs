@@ -14,16 +14,23 @@ use crate::plan::{Carries, Codec, LegPlan};
 use crate::rtp::{Header, Rewrite};
 
 impl Session {
-    pub(super) fn receive_rtp(&mut self, now: Instant, leg: Leg, from: SocketAddr, packet: &mut [u8]) -> Verdict {
-        let admitted = match self.admit(now, leg, from, packet) {
+    pub(super) fn receive_rtp(
+        &mut self,
+        now: Instant,
+        leg: Leg,
+        from: SocketAddr,
+        buffer: &mut [u8],
+        len: usize,
+    ) -> Verdict {
+        let admitted = match self.admit(now, leg, from, buffer, len) {
             Ok(admitted) => admitted,
             Err(reason) => return Verdict::Drop(reason),
         };
-        let (header, carries) = admitted;
+        let (header, carries, len) = admitted;
         if carries == Carries::Event {
-            self.tap(now, leg, &header, packet);
+            self.tap(now, leg, &header, &buffer[..len]);
         }
-        self.pass(now, leg, &header, carries, packet)
+        self.pass(now, leg, &header, carries, (buffer, len))
     }
 
     /// Nothing of the leg changes before the packet has been found good.
@@ -32,32 +39,40 @@ impl Session {
         now: Instant,
         leg: Leg,
         from: SocketAddr,
-        packet: &[u8],
-    ) -> Result<(Header, Carries), DropReason> {
+        buffer: &mut [u8],
+        len: usize,
+    ) -> Result<(Header, Carries, usize), DropReason> {
         let state = self.legs.get_mut(leg.index()).ok_or(DropReason::NoLeg)?;
         let plan = state.plan.as_ref().ok_or(DropReason::NoPlan)?;
-        let judgement = state.rtp.judge(now, from, &plan.sources);
+        let judgement = state.judge(now, Channel::Rtp, from);
         if judgement == Judgement::Stranger {
             return Err(DropReason::Stranger);
         }
-        let header = Header::parse(packet).ok_or(DropReason::Malformed)?;
-        let carries = carries(plan, header.payload_type).ok_or(DropReason::PayloadType)?;
-        if judgement == Judgement::Other {
+        let sealed = Header::parse(buffer.get(..len).ok_or(DropReason::Malformed)?).ok_or(DropReason::Malformed)?;
+        let carries = carries(plan, sealed.payload_type).ok_or(DropReason::PayloadType)?;
+        // Who can prove that it is the peer need not wait until its former address has fallen silent.
+        if judgement == Judgement::Other && !state.protection.authenticates() {
             return Err(DropReason::OtherSource);
         }
-        let receive = plan.receive;
-        let clock_hz = plan.clock_hz;
+        let (receive, clock_hz) = (plan.receive, plan.clock_hz);
+        let (header, len) = match state.protection.authenticates() {
+            false => (sealed, len),
+            true => {
+                let len = state.protection.open_rtp(buffer, len)?;
+                (Header::parse(&buffer[..len]).ok_or(DropReason::Malformed)?, len)
+            }
+        };
         state.rtp.accept(now, from);
         state.heard(now, self.silence_after);
         if receive {
             let audio = matches!(carries, Carries::Audio(_));
-            state.inbound.record(now, &header, packet.len(), audio.then_some(clock_hz));
+            state.inbound.record(now, &header, len, audio.then_some(clock_hz));
         }
-        if judgement == Judgement::Latched {
+        if matches!(judgement, Judgement::Latched | Judgement::Other) {
             let session = self.id;
             self.tell(Fact::Connected { session, leg, from });
         }
-        if receive { Ok((header, carries)) } else { Err(DropReason::Direction) }
+        if receive { Ok((header, carries, len)) } else { Err(DropReason::Direction) }
     }
 
     fn tap(&mut self, now: Instant, leg: Leg, header: &Header, packet: &[u8]) {
@@ -70,7 +85,14 @@ impl Session {
         }
     }
 
-    fn pass(&mut self, now: Instant, leg: Leg, header: &Header, carries: Carries, packet: &mut [u8]) -> Verdict {
+    fn pass(
+        &mut self,
+        now: Instant,
+        leg: Leg,
+        header: &Header,
+        carries: Carries,
+        (buffer, len): (&mut [u8], usize),
+    ) -> Verdict {
         let echo = self.legs.get(leg.index()).is_some_and(|state| matches!(state.role, Role::Echo));
         let target = if echo { Some(leg) } else { self.peer(leg) };
         let Some(target) = target else {
@@ -85,8 +107,8 @@ impl Session {
             Role::Relay | Role::Echo => {}
         }
         let origin = Origin::Leg { leg, ssrc: header.ssrc };
-        match send(state, now, origin, header, carries, packet) {
-            Ok(Some(to)) => Verdict::Forward { leg: target, channel: Channel::Rtp, to, len: packet.len() },
+        match send(state, now, origin, header, carries, (buffer, len)) {
+            Ok(Some((to, len))) => Verdict::Forward { leg: target, channel: Channel::Rtp, to, len },
             Ok(None) => Verdict::Consume,
             Err(reason) => Verdict::Drop(reason),
         }
@@ -97,15 +119,16 @@ fn carries(plan: &LegPlan, payload_type: u8) -> Option<Carries> {
     plan.accepts.iter().find(|accept| accept.payload_type == payload_type).map(|accept| accept.carries)
 }
 
-/// Rewrites a packet for a leg; `None` when the leg has no use for it.
+/// Rewrites a packet for a leg and protects it; `None` when the leg has no use for it.
 fn send(
     state: &mut LegState,
     now: Instant,
     origin: Origin,
     header: &Header,
     carries: Carries,
-    packet: &mut [u8],
-) -> Result<Option<SocketAddr>, DropReason> {
+    (buffer, len): (&mut [u8], usize),
+) -> Result<Option<(SocketAddr, usize)>, DropReason> {
+    let packet = buffer.get_mut(..len).ok_or(DropReason::Malformed)?;
     let to = state.destination(Channel::Rtp);
     let plan = state.plan.as_ref().ok_or(DropReason::NoDestination)?;
     if !plan.send {
@@ -126,8 +149,9 @@ fn send(
     let (sequence, timestamp) = state.outbound.map(now, plan.clock_hz, origin, header.sequence, header.timestamp);
     let rewrite = Rewrite { payload_type, sequence, timestamp, ssrc: state.outbound.ssrc };
     rewrite.apply(packet);
-    state.sent(packet.len());
-    Ok(Some(to))
+    let len = state.protection.seal_rtp(buffer, len)?;
+    state.sent(len);
+    Ok(Some((to, len)))
 }
 
 fn transcode(from: Codec, to: Codec, payload: &mut [u8]) -> Result<(), DropReason> {

@@ -46,28 +46,49 @@ impl Reports {
 }
 
 impl Session {
-    pub(super) fn receive_rtcp(&mut self, now: Instant, leg: Leg, from: SocketAddr, packet: &mut [u8]) -> Verdict {
-        match self.admit_rtcp(now, leg, from, packet) {
-            Ok(()) => self.pass_rtcp(now, leg, packet),
+    pub(super) fn receive_rtcp(
+        &mut self,
+        now: Instant,
+        leg: Leg,
+        channel: Channel,
+        from: SocketAddr,
+        buffer: &mut [u8],
+        len: usize,
+    ) -> Verdict {
+        match self.admit_rtcp(now, leg, channel, from, (buffer, len)) {
+            Ok(len) => self.pass_rtcp(now, leg, buffer, len),
             Err(reason) => Verdict::Drop(reason),
         }
     }
 
-    fn admit_rtcp(&mut self, now: Instant, leg: Leg, from: SocketAddr, packet: &[u8]) -> Result<(), DropReason> {
+    fn admit_rtcp(
+        &mut self,
+        now: Instant,
+        leg: Leg,
+        channel: Channel,
+        from: SocketAddr,
+        (buffer, len): (&mut [u8], usize),
+    ) -> Result<usize, DropReason> {
         let state = self.legs.get_mut(leg.index()).ok_or(DropReason::NoLeg)?;
         let plan = state.plan.as_ref().ok_or(DropReason::NoPlan)?;
-        let judgement = state.rtcp.judge(now, from, &plan.sources);
+        let judgement = state.judge(now, Channel::Rtcp, from);
         if judgement == Judgement::Stranger {
             return Err(DropReason::Stranger);
         }
-        if !rtcp::is_compound(packet) {
-            return Err(DropReason::Malformed);
-        }
-        if judgement == Judgement::Other {
+        let authentic = state.protection.authenticates();
+        if judgement == Judgement::Other && !authentic {
             return Err(DropReason::OtherSource);
         }
         let clock_hz = plan.clock_hz;
-        state.rtcp.accept(now, from);
+        let len = state.protection.open_rtcp(buffer, len)?;
+        let packet = buffer.get(..len).ok_or(DropReason::Malformed)?;
+        if !rtcp::is_compound(packet) {
+            return Err(DropReason::Malformed);
+        }
+        match channel {
+            Channel::Rtp => state.rtp.accept(now, from),
+            Channel::Rtcp => state.rtcp.accept(now, from),
+        }
         // Phones that suppress silence send no RTP while their user listens, but they report.
         state.heard(now, self.silence_after);
         state.reports.packets_in += 1;
@@ -80,10 +101,10 @@ impl Session {
                 reports.take(now, &block, clock_hz);
             }
         });
-        Ok(())
+        Ok(len)
     }
 
-    fn pass_rtcp(&mut self, now: Instant, leg: Leg, packet: &mut [u8]) -> Verdict {
+    fn pass_rtcp(&mut self, now: Instant, leg: Leg, buffer: &mut [u8], len: usize) -> Verdict {
         let (Some(target), Some(own)) = (self.peer(leg), self.legs.get(leg.index())) else {
             return Verdict::Consume;
         };
@@ -108,6 +129,9 @@ impl Session {
             Some((own.outbound.ssrc, ssrc, offset))
         });
         let mapping = Mapping { ssrc: other.outbound.ssrc, sender, subject };
+        let Some(packet) = buffer.get_mut(..len) else {
+            return Verdict::Drop(DropReason::Malformed);
+        };
         let len = rtcp::rewrite(packet, &mapping);
         if len == 0 {
             return Verdict::Consume;
@@ -121,6 +145,10 @@ impl Session {
                 other.reports.sent = Some((compact_time, now));
             }
         });
-        Verdict::Forward { leg: target, channel: Channel::Rtcp, to, len }
+        let channel = if other.plan.as_ref().is_some_and(|plan| plan.mux) { Channel::Rtp } else { Channel::Rtcp };
+        match other.protection.seal_rtcp(buffer, len) {
+            Ok(len) => Verdict::Forward { leg: target, channel, to, len },
+            Err(reason) => Verdict::Drop(reason),
+        }
     }
 }

@@ -34,7 +34,7 @@ fn two_phones_agree() {
 #[test]
 fn a_registered_phone_may_send_from_where_it_signals() {
     let behind_nat: IpAddr = "203.0.113.7".parse().expect("address");
-    let mut leg = Negotiation::new(1, Some(behind_nat));
+    let mut leg = Negotiation::new(1, Profile::plain(Some(behind_nat)));
     leg.remote_offer(&phone("10.0.0.5", 4_000, "0", "")).expect("offer");
     let (_, plan) = plan::terminate(&mut leg, TO_A).expect("plan");
     assert_eq!(plan.legs[0].sources, ["10.0.0.5".parse().expect("address"), behind_nat]);
@@ -84,7 +84,7 @@ fn bad_offers_get_their_status() {
         (secure.as_bytes(), 488),
     ];
     for (body, code) in cases {
-        let mut leg = Negotiation::new(1, None);
+        let mut leg = Negotiation::new(1, Profile::plain(None));
         let refusal = leg.remote_offer(body).expect_err("not acceptable");
         assert_eq!(refusal.code, code, "{}", String::from_utf8_lossy(body));
         assert!(refusal.text.ends_with('.') && leg.is_stable());
@@ -94,8 +94,8 @@ fn bad_offers_get_their_status() {
 #[test]
 fn turns_are_kept() {
     let offer = phone(PHONE_A, 4_000, "0", "");
-    let mut a = Negotiation::new(1, None);
-    let mut b = Negotiation::new(2, None);
+    let mut a = Negotiation::new(1, Profile::plain(None));
+    let mut b = Negotiation::new(2, Profile::plain(None));
     assert_eq!(a.remote_answer(&offer).expect_err("nothing offered").code, 400);
     assert_eq!(plan::offer(&a, &mut b, TO_B, Reach::Single).expect_err("nothing to offer").code, 500);
     assert_eq!(plan::terminate(&mut a, TO_A).expect_err("nothing to answer").code, 500);
@@ -112,14 +112,14 @@ fn turns_are_kept() {
 
 #[test]
 fn a_leg_that_ends_here_is_answered_with_one_codec() {
-    let mut leg = Negotiation::new(9, None);
+    let mut leg = Negotiation::new(9, Profile::plain(None));
     leg.remote_offer(&phone(PHONE_A, 4_000, "18 0 8 101", EVENTS)).expect("offer");
     let (body, plan) = plan::terminate(&mut leg, TO_A).expect("plan");
     assert_eq!(audio(&body).formats, ["0", "101"]);
     assert_eq!((plan.legs.len(), plan.legs[0].codec), (1, Codec::Pcmu));
     let again = plan::terminate(&mut leg, TO_A).expect("the same");
     assert_eq!(again, (body, plan));
-    let mut exotic = Negotiation::new(9, None);
+    let mut exotic = Negotiation::new(9, Profile::plain(None));
     exotic.remote_offer(&phone(PHONE_A, 4_000, "18", "")).expect("offer");
     assert_eq!(plan::terminate(&mut exotic, TO_A).expect_err("we cannot speak it").code, 488);
 }
@@ -130,8 +130,8 @@ fn the_two_families_of_addresses_meet() {
     let mut call = Call::new();
     let (_, _, plan) = call.exchange(six.as_bytes(), &phone(PHONE_B, 5_000, "0", ""));
     assert_eq!(plan.legs[0].remote_rtp, Some("[2001:db8::1]:4000".parse().expect("address")));
-    let ours = MediaAddress { ip: "2001:db8::99".parse().expect("address"), rtp_port: 20_000 };
-    let mut leg = Negotiation::new(1, None);
+    let ours = MediaAddress { ip: "2001:db8::99".parse().expect("address"), rtp_port: 20_000, shared_port: 0 };
+    let mut leg = Negotiation::new(1, Profile::plain(None));
     leg.remote_offer(six.as_bytes()).expect("offer");
     let (body, _) = plan::terminate(&mut leg, ours).expect("plan");
     assert!(String::from_utf8_lossy(&body).contains("c=IN IP6 2001:db8::99\r\n"));
@@ -139,12 +139,12 @@ fn the_two_families_of_addresses_meet() {
 
 #[test]
 fn a_call_without_an_offer_gets_ours() {
-    let mut b = Negotiation::new(2, None);
+    let mut b = Negotiation::new(2, Profile::plain(None));
     let body = plan::propose(&mut b, TO_B).expect("offer");
     assert_eq!(audio(&body).formats, ["8", "0", "101"]);
     b.remote_answer(&phone(PHONE_B, 5_000, "0 101", EVENTS)).expect("answer");
     // Now the caller, who has offered nothing, is offered what the callee has.
-    let mut a = Negotiation::new(1, None);
+    let mut a = Negotiation::new(1, Profile::plain(None));
     let body = plan::offer(&b, &mut a, TO_A, Reach::Single).expect("offer");
     assert_eq!(audio(&body).formats, ["0", "8", "101"]);
     a.remote_answer(&phone(PHONE_A, 4_000, "8", "")).expect("answer");

@@ -37,9 +37,9 @@ fn a_codec_we_do_not_know_passes_between_two() {
 
 #[test]
 fn unknown_codecs_alone_are_offered_alone_and_never_to_several() {
-    let mut a = Negotiation::new(1, None);
+    let mut a = Negotiation::new(1, Profile::plain(None));
     a.remote_offer(&phone(PHONE_A, 4_000, "18 4", "")).expect("offer");
-    let mut b = Negotiation::new(2, None);
+    let mut b = Negotiation::new(2, Profile::plain(None));
     assert_eq!(plan::offer(&a, &mut b, TO_B, Reach::Forked).expect_err("nothing to fork").code, 488);
     let body = plan::offer(&a, &mut b, TO_B, Reach::Single).expect("offer");
     assert_eq!(audio(&body).formats, ["18", "4"]);
@@ -52,22 +52,22 @@ fn unknown_codecs_alone_are_offered_alone_and_never_to_several() {
 
 #[test]
 fn several_phones_are_offered_only_what_we_can_transcode() {
-    let mut a = Negotiation::new(1, None);
+    let mut a = Negotiation::new(1, Profile::plain(None));
     a.remote_offer(&phone(PHONE_A, 4_000, "18 9 0 101 13", EVENTS)).expect("offer");
-    let mut b = Negotiation::new(2, None);
+    let mut b = Negotiation::new(2, Profile::plain(None));
     let body = plan::offer(&a, &mut b, TO_B, Reach::Forked).expect("offer");
     assert_eq!(audio(&body).formats, ["0", "8", "101"]);
-    let mut single = Negotiation::new(3, None);
+    let mut single = Negotiation::new(3, Profile::plain(None));
     let body = plan::offer(&a, &mut single, TO_B, Reach::Single).expect("offer");
     assert_eq!(audio(&body).formats, ["18", "9", "0", "8", "101"], "comfort noise is no codec");
 }
 
 #[test]
 fn the_caller_keeps_its_answer_whatever_later_branches_say() {
-    let mut a = Negotiation::new(1, None);
+    let mut a = Negotiation::new(1, Profile::plain(None));
     a.remote_offer(&phone(PHONE_A, 4_000, "0 8 101", EVENTS)).expect("offer");
-    let mut first = Negotiation::new(2, None);
-    let mut second = Negotiation::new(3, None);
+    let mut first = Negotiation::new(2, Profile::plain(None));
+    let mut second = Negotiation::new(3, Profile::plain(None));
     for branch in [&mut first, &mut second] {
         plan::offer(&a, branch, TO_B, Reach::Forked).expect("offer");
     }
@@ -80,7 +80,7 @@ fn the_caller_keeps_its_answer_whatever_later_branches_say() {
     assert_eq!(plan.legs[1].dtmf, None);
     assert_eq!(plan::answer(&mut a, &second, TO_A).expect("the same body"), (early, plan));
     // A third phone is tried after the caller was answered: it is offered what reaches that answer.
-    let mut third = Negotiation::new(4, None);
+    let mut third = Negotiation::new(4, Profile::plain(None));
     let body = plan::offer(&a, &mut third, TO_B, Reach::Single).expect("offer");
     assert_eq!(audio(&body).formats, ["0", "8", "101"]);
     // The same branch answers differently in its final response.
@@ -128,7 +128,7 @@ fn events_are_for_those_who_know_them() {
 fn a_caller_answered_with_a_codec_we_do_not_know_needs_that_codec() {
     let mut call = Call::new();
     call.exchange(&phone(PHONE_A, 4_000, "18 0", ""), &phone(PHONE_B, 5_000, "18", ""));
-    let mut next = Negotiation::new(3, None);
+    let mut next = Negotiation::new(3, Profile::plain(None));
     assert_eq!(plan::offer(&call.a, &mut next, TO_B, Reach::Forked).expect_err("cannot be transcoded").code, 488);
     let body = plan::offer(&call.a, &mut next, TO_B, Reach::Single).expect("offer");
     assert_eq!(audio(&body).formats, ["18"]);

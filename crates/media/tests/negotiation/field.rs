@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use media::sdp::{Description, Host, Kind};
-use media::{Negotiation, Reach, plan};
+use media::{Negotiation, Profile, Reach, plan};
 
 use super::{EVENTS, PHONE_B, TO_A, TO_B, phone};
 
@@ -84,7 +84,7 @@ fn every_offer_is_answered_or_refused_as_it_should_be() {
         ("pjsip-invite", Ok("8")),
     ];
     for (file, expected) in rows {
-        let (mut a, mut b) = (Negotiation::new(1, None), Negotiation::new(2, None));
+        let (mut a, mut b) = (Negotiation::new(1, Profile::plain(None)), Negotiation::new(2, Profile::plain(None)));
         let found = a.remote_offer(body(file).as_bytes()).map_err(|refusal| refusal.code).and_then(|()| {
             plan::offer(&a, &mut b, TO_B, Reach::Single).map_err(|refusal| refusal.code)?;
             b.remote_answer(&phone(PHONE_B, 5_000, "8 101", EVENTS)).expect("a good answer");

@@ -59,7 +59,7 @@ fn an_answer_never_widens_the_offer() {
 
 #[test]
 fn direction_of_the_session_counts_where_the_stream_is_silent() {
-    let mut leg = Negotiation::new(1, None);
+    let mut leg = Negotiation::new(1, Profile::plain(None));
     let offer = "v=0\r\nc=IN IP4 192.0.2.1\r\na=sendonly\r\nm=audio 4000 RTP/AVP 0\r\n";
     leg.remote_offer(offer.as_bytes()).expect("offer");
     assert!(leg.remote_hold());

@@ -124,5 +124,5 @@ fn what_stands_is_offered_again_as_it_was() {
 
 #[test]
 fn nothing_can_be_repeated_before_anything_is_agreed() {
-    assert_eq!(Negotiation::new(1, None).repeat().expect_err("nothing").code, 500);
+    assert_eq!(Negotiation::new(1, Profile::plain(None)).repeat().expect_err("nothing").code, 500);
 }

@@ -1,6 +1,6 @@
 //! What an extension does with its calls, and the emergency numbers of a tenant.
 
-use domain::{CallEventKind, Extension, Forwards};
+use domain::{Audio, CallEventKind, DtmfMode, Extension, Forwards, SrtpKeys, SrtpPolicy, WebRtc};
 use store::testing::Server;
 use store::{DatabaseConfig, ExtensionChanges, NewExtension, Store, StoreError, TenantChanges};
 
@@ -35,6 +35,10 @@ async fn settings_reach_the_snapshot_and_only_what_is_named_changes() {
         call_waiting: Some(false),
         max_calls: Some(Some(2)),
         no_answer_timeout_s: Some(Some(15)),
+        srtp: Some(SrtpPolicy::Require),
+        srtp_keys: Some(SrtpKeys::Dtls),
+        webrtc: Some(WebRtc::Off),
+        dtmf: Some(DtmfMode::Info),
     };
     let set = rows.set_extension("1001", changes).await.unwrap();
     let expected = Extension {
@@ -48,6 +52,12 @@ async fn settings_reach_the_snapshot_and_only_what_is_named_changes() {
         call_waiting: false,
         max_calls: Some(2),
         no_answer_timeout_s: Some(15),
+        audio: Audio {
+            srtp: SrtpPolicy::Require,
+            srtp_keys: SrtpKeys::Dtls,
+            webrtc: WebRtc::Off,
+            dtmf: DtmfMode::Info,
+        },
         ..made
     };
     assert_eq!(set, expected);

@@ -165,6 +165,11 @@ impl Call {
             Fact::Opened { .. } | Fact::OpenFailed { .. } => self.opened(cx, fact),
             Fact::Closed { legs, .. } => self.media_closed(cx, &legs),
             Fact::Silent { leg, for_ms, .. } => self.silent(cx, leg, for_ms),
+            Fact::Unprotected { leg, why, .. } => {
+                let detail = format!("the {}: {why}", self.name(leg));
+                self.record.event(cx, CallEventKind::Unprotected, Some(detail));
+                self.end(cx, Ending::Unprotected);
+            }
             // Which key it was stays unwritten: people type the secrets of others' machines into calls.
             Fact::Digit { leg, .. } => {
                 self.record.event(cx, CallEventKind::Digit, Some(format!("from the {}", self.name(leg))));

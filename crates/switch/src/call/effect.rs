@@ -2,15 +2,17 @@
 //!
 //! A step that panics has its effects thrown away, so nobody ever sees half a step.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use domain::{JournalEntry, TenantSnapshot};
+use domain::{JournalEntry, SrtpKeys, SrtpPolicy, TenantSnapshot, WebRtc};
 use jiff::Timestamp;
+use media::dtls::Fingerprint;
 use rand_chacha::ChaCha8Rng;
 use rand_core::RngCore;
 use sip::header::Reason;
-use sip::{DialogId, Method, Name, OutgoingRequest, Reply, ServerId};
+use sip::{DialogId, Flow, Method, Name, OutgoingRequest, Reply, ServerId};
 use uuid::Uuid;
 
 use super::session_timer::SessionTerms;
@@ -92,6 +94,31 @@ impl<'a> Context<'a> {
         self.ids.uuid(self.at)
     }
 
+    /// How the audio of a phone may be carried: as its extension wants it. `browser` decides where the extension does not.
+    pub(crate) fn profile(&mut self, flow: &Flow, number: &str, browser: bool) -> media::Profile {
+        let extension = self.snapshot().and_then(|snapshot| snapshot.extensions.get(number));
+        let audio = extension.map(|extension| extension.audio).unwrap_or_default();
+        media::Profile {
+            signalling: Some(flow.remote.ip()),
+            srtp: match audio.srtp {
+                SrtpPolicy::Off => media::SrtpPolicy::Off,
+                SrtpPolicy::Prefer => media::SrtpPolicy::Prefer,
+                SrtpPolicy::Require => media::SrtpPolicy::Require,
+            },
+            keys: match audio.srtp_keys {
+                SrtpKeys::Sdes => media::SrtpKeys::Sdes,
+                SrtpKeys::Dtls => media::SrtpKeys::Dtls,
+            },
+            webrtc: match audio.webrtc {
+                WebRtc::Auto => browser,
+                WebRtc::On => true,
+                WebRtc::Off => false,
+            },
+            secret: self.ids.secret(),
+            fingerprint: self.settings.fingerprint.clone(),
+        }
+    }
+
     pub(crate) fn respond(&mut self, server: ServerId, reply: Reply) {
         self.effects.push(Effect::Respond { server, reply });
     }
@@ -106,6 +133,8 @@ impl<'a> Context<'a> {
 pub(crate) struct Settings {
     /// What SDP names instead of the local address.
     pub(crate) rtp_advertised: sip::Advertised,
+    /// Of the certificate that media handshakes show.
+    pub(crate) fingerprint: Option<Arc<Fingerprint>>,
     /// How long phones ring when the tenant says nothing.
     pub(crate) no_answer_timeout: std::time::Duration,
     /// Session timers.
@@ -126,6 +155,13 @@ impl Ids {
     /// A fresh Call-ID that tells nothing about us.
     pub(crate) fn call_id(&mut self) -> String {
         format!("{:016x}{:016x}", self.0.next_u64(), self.0.next_u64())
+    }
+
+    /// What the keys of a leg are made of.
+    pub(crate) fn secret(&mut self) -> media::Secret {
+        let mut random = [0; 32];
+        self.0.fill_bytes(&mut random);
+        media::Secret(random)
     }
 
     /// A number that nobody can guess, for `o=` lines.

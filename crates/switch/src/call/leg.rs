@@ -1,11 +1,10 @@
 //! Legs: what the call holds of each side, and of the media between them.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use domain::CallLeg;
-use media::{Leg, MediaAddress, Negotiation};
+use media::{Leg, LegAddress, MediaAddress, Negotiation};
 use sip::header::NameAddr;
 use sip::{Advertised, DialogId, Flow, Name, ServerId, Uri};
 
@@ -157,8 +156,8 @@ pub(super) enum Media {
     None,
     /// Asked for.
     Opening,
-    /// RTP address of each leg.
-    Open(Vec<SocketAddr>),
+    /// Where each leg reaches us.
+    Open(Vec<LegAddress>),
     /// Being given back.
     Closing,
     /// Given back, or never had.
@@ -170,7 +169,8 @@ impl Media {
     pub(super) fn address(&self, leg: media::Leg, flow: &Flow, advertised: &Advertised) -> Option<MediaAddress> {
         let Media::Open(addresses) = self else { return None };
         let opened = addresses.get(usize::from(leg.0))?;
-        let facing = if opened.ip().is_unspecified() { flow.local.ip() } else { opened.ip() };
-        Some(MediaAddress { ip: advertised.facing(flow.remote.ip(), facing), rtp_port: opened.port() })
+        let LegAddress { rtp, shared_port } = *opened;
+        let facing = if rtp.ip().is_unspecified() { flow.local.ip() } else { rtp.ip() };
+        Some(MediaAddress { ip: advertised.facing(flow.remote.ip(), facing), rtp_port: rtp.port(), shared_port })
     }
 }

@@ -48,8 +48,9 @@ impl Party {
         let domain = setup::domain_of(cx.snapshot());
         let shown = setup::shown(setup, extension, &domain);
         let header = |name: &Name| setup.request.headers().get(name).map(|value| text(&value));
-        let mut negotiation = Negotiation::new(cx.ids.number(), Some(setup.flow.remote.ip()));
         let body = setup.request.body();
+        let profile = cx.profile(&setup.flow, &number, setup::comes_from_browser(setup));
+        let mut negotiation = Negotiation::new(cx.ids.number(), profile);
         if !body.is_empty() {
             negotiation.remote_offer(&body).map_err(|refusal| refusal.code)?;
         }

@@ -102,7 +102,9 @@ impl Call {
         let ports = opposite(self.caller.end.ports);
         let address = self.media.address(ports, &target.flow, &cx.settings.rtp_advertised);
         let address = address.ok_or(Ending::MediaFailure)?;
-        let mut negotiation = Negotiation::new(cx.ids.number(), Some(target.flow.remote.ip()));
+        let browser = target.flow.transport.is_web();
+        let profile = cx.profile(&target.flow, &target.number, browser);
+        let mut negotiation = Negotiation::new(cx.ids.number(), profile);
         let offer = if self.caller.is_answered() {
             plan::invite(&self.caller.end.negotiation, &mut negotiation, address, reach)
         } else if is_late(&self.caller.end.negotiation) || self.caller.end.negotiation.awaits_answer() {

@@ -35,6 +35,12 @@ pub(crate) struct Setup<'a> {
     pub(crate) number: Option<String>,
 }
 
+/// Whether an INVITE is a browser's: what it offers tells, and without an offer the way it came.
+pub(super) fn comes_from_browser(setup: &Setup<'_>) -> bool {
+    let body = setup.request.body();
+    if body.is_empty() { setup.flow.transport.is_web() } else { media::is_browser(&body) }
+}
+
 /// Ports are being opened.
 pub(super) struct Opening {
     then: Then,
@@ -68,7 +74,8 @@ impl Call {
         leg.extension_id = extension.map(|extension| extension.id);
         leg.remote_ip = Some(setup.flow.remote.ip());
         leg.user_agent = user_agent;
-        let mut negotiation = Negotiation::new(cx.ids.number(), Some(setup.flow.remote.ip()));
+        let profile = cx.profile(&setup.flow, &setup.identity.extension, comes_from_browser(setup));
+        let mut negotiation = Negotiation::new(cx.ids.number(), profile);
         let body = setup.request.body();
         let offer = if body.is_empty() { Ok(()) } else { negotiation.remote_offer(&body) };
         let timer = SessionTimer::of_invite(setup.request, cx.settings.session);

@@ -170,13 +170,17 @@ fn give_up_exchange(cx: &mut Context<'_>, exchange: &Exchange) {
 /// A worker's figures as the history keeps them.
 fn measured(stats: &LegStats) -> LegMedia {
     #[expect(clippy::cast_precision_loss, reason = "a jitter that needs more than 24 bits of microseconds is no call")]
-    let jitter_ms = stats.received.jitter_us as f32 / 1_000.0;
+    let milliseconds = |microseconds: u32| microseconds as f32 / 1_000.0;
     LegMedia {
         codec: stats.codec.to_owned(),
         packets_received: stats.received.packets,
         packets_sent: stats.sent.packets,
         packets_lost: stats.received.lost,
-        jitter_ms,
+        jitter_ms: milliseconds(stats.received.jitter_us),
         strangers: stats.dropped_strangers,
+        sent_lost: stats.sent.lost,
+        rtt_ms: stats.rtt_us.map(milliseconds),
+        mos: stats.mean_opinion_score(),
+        encryption: stats.encryption.to_owned(),
     }
 }

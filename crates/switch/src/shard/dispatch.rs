@@ -114,6 +114,7 @@ impl Shard {
             | Fact::Connected { session, .. }
             | Fact::Digit { session, .. }
             | Fact::Silent { session, .. }
+            | Fact::Unprotected { session, .. }
             | Fact::PlaybackEnded { session, .. }
             | Fact::Closed { session, .. }
             | Fact::Stats { session, .. } => *session,

@@ -10,7 +10,7 @@ use domain::{
     Action, CallEventKind, CallId, CallLeg, CallRecord, Credential, DialplanEntry, DialplanId, DigestOffer, Extension,
     ExtensionId, Ha1, JournalEntry, SipLogin, Tenant, TenantId, TenantSnapshot, TenantStatus,
 };
-use media::{Command, DirectionStats, Fact, LegStats, SessionId};
+use media::{Command, DirectionStats, Fact, LegAddress, LegStats, SessionId};
 use sip::{EndpointConfig, Flow, Message, Method, Request, Response, Transport};
 use switch::{Input, Output, Shard, ShardConfig};
 use uuid::Uuid;
@@ -121,7 +121,7 @@ impl Bench {
                     .into_iter()
                     .map(|ip| {
                         self.ports += 2;
-                        SocketAddr::new(ip, self.ports)
+                        LegAddress::alone(SocketAddr::new(ip, self.ports))
                     })
                     .collect();
                 self.shard.handle(self.now, Input::Media(Fact::Opened { session, legs }));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use media::{Command, Fact, Leg, SessionId};
+use media::{Command, Fact, Leg, LegAddress, SessionId};
 use proptest::prelude::*;
 use sip::{Message, Method};
 use switch::Input;
@@ -96,7 +96,8 @@ impl Play {
         let session = self.session;
         match (deed, session) {
             (Deed::Open, Some(session)) => {
-                let legs = vec!["192.0.2.1:40002".parse().unwrap(), "192.0.2.1:40004".parse().unwrap()];
+                let legs =
+                    ["192.0.2.1:40002", "192.0.2.1:40004"].map(|leg| LegAddress::alone(leg.parse().unwrap())).to_vec();
                 self.bench.input(Input::Media(Fact::Opened { session, legs }));
             }
             (Deed::OpenFailed, Some(session)) => {

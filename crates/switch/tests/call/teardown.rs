@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{CallEventKind, CallStatus, HangupBy};
-use media::{Fact, Leg, SessionId};
+use media::{Fact, Leg, LegAddress, SessionId};
 use sip::{Method, Name};
 use switch::Input;
 
@@ -30,7 +30,10 @@ fn cancel_before_the_ports_are_open() {
     caller.ack_refusal(&mut bench, &terminated);
     let session = session(&bench);
     assert_eq!(bench.media.last(), Some(&media::Command::Close { session }));
-    bench.input(Input::Media(Fact::Opened { session, legs: vec!["192.0.2.1:40002".parse().unwrap(); 2] }));
+    bench.input(Input::Media(Fact::Opened {
+        session,
+        legs: vec![LegAddress::alone("192.0.2.1:40002".parse().unwrap()); 2],
+    }));
     bench.nothing(bob.address);
     assert!(bench.closed().is_empty(), "the record waits for the statistics");
     bench.input(Input::Media(Fact::Closed { session, legs: Vec::new() }));
