@@ -1,12 +1,13 @@
 //! What a relayed packet costs, beside the least it could cost.
 //!
-//! `cargo bench --bench relay [-- --quick] [--streams N] [--seconds N] [--runs N]`
+//! `cargo bench --bench relay [-- --quick] [--streams N] [--seconds N] [--runs N] [--srtp]`
 //!
 //! The bench starts itself again as the server, on one core, and sends from another. The server is in
 //! turn the *floor* (a bare loop: epoll, one receive, one send per packet) and the *product* (the media
 //! worker with a plain plan of two legs). Every stream is 50 packets a second of 172 bytes; the streams
 //! are spread evenly over the 20 ms. Printed are CPU time per packet, loss and delay, and the ratio of
-//! the two, as medians over the runs with their ranges.
+//! the two, as medians over the runs with their ranges. With `--srtp` calls whose second leg is encrypted
+//! (AES-CM with HMAC-SHA1, then AES-GCM) take their turns too: what they cost more than plain ones is printed.
 #![expect(clippy::print_stdout, reason = "a bench prints what it found")]
 
 #[path = "relay/floor.rs"]
@@ -33,6 +34,8 @@ struct Plan {
     streams: usize,
     length: Duration,
     runs: usize,
+    /// Whether encrypted calls are measured too.
+    srtp: bool,
     /// Whether the goals of a release are judged.
     judged: bool,
 }
@@ -43,18 +46,20 @@ fn main() -> ExitCode {
     if let [word, kind] = arguments.as_slice()
         && word == "serve"
     {
-        server::serve(if kind == "floor" { Kind::Floor } else { Kind::Product });
+        server::serve(Kind::named(kind));
         return ExitCode::SUCCESS;
     }
     let plan = plan(&arguments);
     println!("{} streams, {} s, {} runs of each", plan.streams, plan.length.as_secs_f32(), plan.runs);
     let mut report = Report::default();
-    for number in 0..plan.runs * 2 {
-        // The order changes from pair to pair, so that neither side always has the colder machine.
-        let kind = if (number + number / 2) % 2 == 0 { Kind::Floor } else { Kind::Product };
-        let run = run(kind, plan);
-        println!("{run}");
-        report.add(kind, run);
+    let kinds = if plan.srtp { &Kind::ALL[..] } else { &Kind::ALL[..2] };
+    for round in 0..plan.runs {
+        // The order changes from round to round, so that none always has the colder machine.
+        for place in 0..kinds.len() {
+            let run = run(kinds[(place + round) % kinds.len()], plan);
+            println!("{run}");
+            report.add(run);
+        }
     }
     println!("{report}");
     if !plan.judged {
@@ -75,6 +80,7 @@ fn plan(arguments: &[String]) -> Plan {
         streams: number("--streams", streams).max(2) / 2 * 2,
         length: Duration::from_secs(number("--seconds", seconds) as u64),
         runs: number("--runs", runs).max(1),
+        srtp: arguments.iter().any(|argument| argument == "--srtp"),
         judged: !quick,
     }
 }
@@ -82,7 +88,7 @@ fn plan(arguments: &[String]) -> Plan {
 fn run(kind: Kind, plan: Plan) -> Run {
     let cores = cores();
     pin(cores[cores.len() - 1]);
-    let generator = generator::Generator::new(plan.streams);
+    let generator = generator::Generator::new(plan.streams, kind.suite());
     let server = Server::start(kind, plan.streams, generator.addresses());
     let traffic = generator.run(&server.ports, plan.length, || server.cpu_time());
     Run { kind, traffic, bytes_per_call: server.bytes_per_call }

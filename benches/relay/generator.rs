@@ -1,9 +1,13 @@
 //! The phones: one thread that sends every packet on time and looks for what comes back in between.
 
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
+use media::srtp::{Opener, Sealer, Suite};
 use rustix::net::sockopt;
+
+use crate::server::{OURS, THEIRS, key};
 
 /// Packets of one stream per second, their distance, and their size with the RTP header.
 const PER_SECOND: u64 = 50;
@@ -22,6 +26,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub(crate) struct Generator {
     sockets: [UdpSocket; 2],
     streams: usize,
+    /// How those who are called encrypt.
+    suite: Option<Suite>,
 }
 
 /// What one run saw.
@@ -35,7 +41,7 @@ pub(crate) struct Traffic {
 }
 
 impl Generator {
-    pub(crate) fn new(streams: usize) -> Generator {
+    pub(crate) fn new(streams: usize, suite: Option<Suite>) -> Generator {
         let open = || {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
             socket.set_nonblocking(true).expect("a socket that does not wait");
@@ -44,7 +50,7 @@ impl Generator {
             }
             socket
         };
-        Generator { sockets: [open(), open()], streams }
+        Generator { sockets: [open(), open()], streams, suite }
     }
 
     pub(crate) fn addresses(&self) -> [SocketAddr; 2] {
@@ -53,11 +59,12 @@ impl Generator {
 
     pub(crate) fn run(&self, ports: &[u16], length: Duration, cpu_time: impl Fn() -> Duration) -> Traffic {
         let mut streams: Vec<Stream> =
-            ports.iter().enumerate().map(|(index, port)| Stream::new(index, *port)).collect();
-        self.send_and_receive(&mut streams, WARM_UP, &mut Vec::new());
+            ports.iter().enumerate().map(|(index, port)| Stream::new(index, *port, self.suite)).collect();
+        let mut ears = self.ears(ports);
+        self.send_and_receive(&mut streams, &mut ears, WARM_UP, &mut Vec::new());
         let mut delays_ns = Vec::with_capacity(self.streams * (length.as_secs() + 1) as usize * PER_SECOND as usize);
         let before = cpu_time();
-        let sent = self.send_and_receive(&mut streams, length, &mut delays_ns);
+        let sent = self.send_and_receive(&mut streams, &mut ears, length, &mut delays_ns);
         let cpu = cpu_time().saturating_sub(before);
         delays_ns.sort_unstable();
         Traffic { sent, received: delays_ns.len() as u64, cpu, delays_ns }
@@ -65,7 +72,13 @@ impl Generator {
 
     /// Each stream has its own moment within the 20 ms. What is due is sent, however late; nothing is
     /// left out because the server is slow.
-    fn send_and_receive(&self, streams: &mut [Stream], length: Duration, delays_ns: &mut Vec<u32>) -> u64 {
+    fn send_and_receive(
+        &self,
+        streams: &mut [Stream],
+        ears: &mut Ears,
+        length: Duration,
+        delays_ns: &mut Vec<u32>,
+    ) -> u64 {
         let start = Instant::now();
         let total = length.as_millis() as u64 / DISTANCE.as_millis() as u64 * streams.len() as u64;
         let gap_ns = DISTANCE.as_nanos() as u64 / streams.len() as u64;
@@ -81,18 +94,29 @@ impl Generator {
             } else if sent == total && last_sent.elapsed() > PATIENCE {
                 break;
             }
-            received += self.receive(start, delays_ns);
+            received += self.receive(ears, start, delays_ns);
         }
         sent
     }
 
-    fn receive(&self, start: Instant, delays_ns: &mut Vec<u32>) -> u64 {
+    /// What opens the packets of each encrypted leg, by the server's port.
+    fn ears(&self, ports: &[u16]) -> Ears {
+        let encrypted = ports.iter().skip(1).step_by(2);
+        self.suite
+            .map_or_else(Ears::new, |suite| encrypted.map(|port| (*port, Opener::new(&key(suite, OURS)))).collect())
+    }
+
+    fn receive(&self, ears: &mut Ears, start: Instant, delays_ns: &mut Vec<u32>) -> u64 {
         let mut packet = [0; 2_048];
         let mut number = 0;
         for socket in &self.sockets {
             // Few at a time: the next packet to be sent may be due.
             for _ in 0..4 {
-                let Ok((length, _)) = socket.recv_from(&mut packet) else { break };
+                let Ok((mut length, from)) = socket.recv_from(&mut packet) else { break };
+                if let Some(opener) = ears.get_mut(&from.port()) {
+                    let Ok(clear) = opener.open_rtp(&mut packet, length) else { continue };
+                    length = clear;
+                }
                 if length != PACKET_BYTES {
                     continue;
                 }
@@ -109,7 +133,10 @@ impl Generator {
     }
 }
 
+type Ears = HashMap<u16, Opener>;
+
 struct Stream {
+    seal: Option<Sealer>,
     side: usize,
     to: SocketAddr,
     sequence: u16,
@@ -117,11 +144,12 @@ struct Stream {
 }
 
 impl Stream {
-    fn new(index: usize, port: u16) -> Stream {
+    fn new(index: usize, port: u16, suite: Option<Suite>) -> Stream {
         let mut packet = [0xff; PACKET_BYTES];
         packet[..2].copy_from_slice(&[0x80, 0]);
         packet[8..HEADER_BYTES].copy_from_slice(&(index as u32).to_be_bytes());
-        Stream { side: index % 2, to: (Ipv4Addr::LOCALHOST, port).into(), sequence: 0, packet }
+        let seal = suite.filter(|_| index % 2 == 1).map(|suite| Sealer::new(&key(suite, THEIRS)));
+        Stream { seal, side: index % 2, to: (Ipv4Addr::LOCALHOST, port).into(), sequence: 0, packet }
     }
 
     fn send(&mut self, sockets: &[UdpSocket; 2], start: Instant) -> bool {
@@ -130,6 +158,11 @@ impl Stream {
         self.sequence = self.sequence.wrapping_add(1);
         let now_ns = start.elapsed().as_nanos() as u64;
         self.packet[HEADER_BYTES..HEADER_BYTES + 8].copy_from_slice(&now_ns.to_be_bytes());
-        sockets[self.side].send_to(&self.packet, self.to).is_ok()
+        let socket = &sockets[self.side];
+        let Some(seal) = &mut self.seal else { return socket.send_to(&self.packet, self.to).is_ok() };
+        let mut room = [0; PACKET_BYTES + 16];
+        room[..PACKET_BYTES].copy_from_slice(&self.packet);
+        let len = seal.seal_rtp(&mut room, PACKET_BYTES).expect("room for a tag");
+        socket.send_to(&room[..len], self.to).is_ok()
     }
 }

@@ -35,11 +35,11 @@ impl Run {
 
 impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = if self.kind == Kind::Floor { "floor" } else { "product" };
+        let name = self.kind.name();
         write!(f, "{name:8} {:6.2} µs/packet  {} packets, {} lost", self.cpu_us(), self.traffic.sent, self.lost())?;
         let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|share| self.delay_us(share));
         write!(f, "  delay p50 {p50:.0} p99 {p99:.0} p99.9 {p999:.0} µs")?;
-        if self.kind == Kind::Product {
+        if self.kind != Kind::Floor {
             write!(f, "  {:.1} kB/call", self.bytes_per_call as f64 / 1e3)?;
         }
         Ok(())
@@ -50,11 +50,17 @@ impl fmt::Display for Run {
 pub(crate) struct Report {
     floor: Vec<Run>,
     product: Vec<Run>,
+    encrypted: [Vec<Run>; 2],
 }
 
 impl Report {
-    pub(crate) fn add(&mut self, kind: Kind, run: Run) {
-        if kind == Kind::Floor { self.floor.push(run) } else { self.product.push(run) }
+    pub(crate) fn add(&mut self, run: Run) {
+        match run.kind {
+            Kind::Floor => self.floor.push(run),
+            Kind::Product => self.product.push(run),
+            Kind::Cm => self.encrypted[0].push(run),
+            Kind::Gcm => self.encrypted[1].push(run),
+        }
     }
 
     /// Each product run against the floor run beside it.
@@ -96,7 +102,9 @@ impl fmt::Display for Verdict {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, runs) in [("floor", &self.floor), ("product", &self.product)] {
+        let all = [&self.floor, &self.product, &self.encrypted[0], &self.encrypted[1]];
+        for (kind, runs) in Kind::ALL.into_iter().zip(all).filter(|(_, runs)| !runs.is_empty()) {
+            let name = kind.name();
             let of = |figure: fn(&Run) -> f64| Spread::of(runs.iter().map(figure));
             writeln!(f, "\n{name}, median (range):")?;
             writeln!(f, "  CPU per packet  {} µs", of(Run::cpu_us))?;
@@ -104,7 +112,7 @@ impl fmt::Display for Report {
             writeln!(f, "  delay p99       {} µs", of(|run| run.delay_us(0.99)))?;
             writeln!(f, "  delay p99.9     {} µs", of(|run| run.delay_us(0.999)))?;
             writeln!(f, "  lost            {}", of(|run| run.lost() as f64))?;
-            if name == "product" {
+            if kind != Kind::Floor {
                 writeln!(
                     f,
                     "  memory per call {} kB (the process; socket memory is the kernel's)",
@@ -112,7 +120,13 @@ impl fmt::Display for Report {
                 )?;
             }
         }
-        write!(f, "\nratio of CPU, pair by pair: {}", Spread::of(self.ratios()))
+        write!(f, "\nratio of CPU, pair by pair: {}", Spread::of(self.ratios()))?;
+        for (kind, runs) in [Kind::Cm, Kind::Gcm].into_iter().zip(&self.encrypted).filter(|(_, runs)| !runs.is_empty())
+        {
+            let more = runs.iter().zip(&self.product).map(|(run, plain)| run.cpu_us() - plain.cpu_us());
+            write!(f, "\n{} costs more than plain, pair by pair: {} µs", kind.name(), Spread::of(more))?;
+        }
+        Ok(())
     }
 }
 

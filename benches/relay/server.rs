@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use media::srtp::{MasterKey, Suite};
 use media::{Accept, Carries, Codec, Fact, LegPlan, SessionId};
 use media_net::{Worker, WorkerConfig};
 
@@ -13,10 +14,43 @@ use crate::floor::Floor;
 /// `USER_HZ`, in which the kernel tells CPU time whatever its own clock is.
 const TICKS_PER_SECOND: u64 = 100;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Who relays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
+    /// The least there could be.
     Floor,
+    /// Ours, in clear.
     Product,
+    /// Ours, the second leg with AES-CM and HMAC-SHA1.
+    Cm,
+    /// Ours, the second leg with AES-GCM.
+    Gcm,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Kind; 4] = [Kind::Floor, Kind::Product, Kind::Cm, Kind::Gcm];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Kind::Floor => "floor",
+            Kind::Product => "product",
+            Kind::Cm => "AES-CM",
+            Kind::Gcm => "AES-GCM",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Kind {
+        Kind::ALL.into_iter().find(|kind| kind.name() == name).expect("one of ours")
+    }
+
+    /// How the second leg is encrypted.
+    pub(crate) fn suite(self) -> Option<Suite> {
+        match self {
+            Kind::Floor | Kind::Product => None,
+            Kind::Cm => Some(Suite::AesCm128HmacSha1_80),
+            Kind::Gcm => Some(Suite::AeadAes128Gcm),
+        }
+    }
 }
 
 /// The bench's side of a running server.
@@ -31,7 +65,7 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start(kind: Kind, streams: usize, peers: [SocketAddr; 2]) -> Server {
         let program = std::env::current_exe().expect("our own path");
-        let kind = if kind == Kind::Floor { "floor" } else { "product" };
+        let kind = kind.name();
         let mut child = Command::new(program)
             .args(["serve", kind])
             .stdin(Stdio::piped())
@@ -90,8 +124,8 @@ pub(crate) fn serve(kind: Kind) {
             });
             floor.run();
         }
-        Kind::Product => {
-            let (worker, ports) = open_calls(streams / 2, peers);
+        Kind::Product | Kind::Cm | Kind::Gcm => {
+            let (worker, ports) = open_calls(kind, streams / 2, peers);
             answer(ports);
             wait_for_the_end();
             worker.shutdown();
@@ -103,7 +137,7 @@ fn wait_for_the_end() {
     let _ = std::io::stdin().lock().read(&mut [0]);
 }
 
-fn open_calls(calls: usize, peers: [SocketAddr; 2]) -> (Worker, Vec<u16>) {
+fn open_calls(kind: Kind, calls: usize, peers: [SocketAddr; 2]) -> (Worker, Vec<u16>) {
     let (facts, opened) = std::sync::mpsc::channel();
     let config = WorkerConfig::new(20_000..=60_000, u64::from(std::process::id()));
     let worker = Worker::start(config, move |fact| {
@@ -119,10 +153,21 @@ fn open_calls(calls: usize, peers: [SocketAddr; 2]) -> (Worker, Vec<u16>) {
             Ok(Fact::Opened { legs, .. }) => ports.extend(legs.iter().map(|leg| leg.rtp.port())),
             other => panic!("no ports: {other:?}"),
         }
-        let plan = media::Plan { legs: peers.iter().map(|peer| leg_plan(*peer)).collect() };
+        let mut plan = media::Plan { legs: peers.iter().map(|peer| leg_plan(*peer)).collect() };
+        if let Some(suite) = kind.suite() {
+            plan.legs[1].security = media::Security::Sdes { send: key(suite, OURS), receive: key(suite, THEIRS) };
+        }
         worker.send(media::Command::Apply { session, plan }).expect("an idle worker");
     }
     (worker, ports)
+}
+
+/// What the keys of both directions of an encrypted leg are made of.
+pub(crate) const OURS: u8 = 1;
+pub(crate) const THEIRS: u8 = 2;
+
+pub(crate) fn key(suite: Suite, byte: u8) -> MasterKey {
+    MasterKey::from_bytes(suite, &vec![byte; suite.key_len() + suite.salt_len()]).expect("a key")
 }
 
 /// PCMU and telephone events, both ways.
