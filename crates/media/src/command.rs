@@ -91,6 +91,17 @@ pub enum Command {
         /// The leg.
         leg: Leg,
     },
+    /// Press a key for a leg, behind those pressed before: as telephone events where it knows them, else as tones.
+    Press {
+        /// The session.
+        session: SessionId,
+        /// Who gets it.
+        leg: Leg,
+        /// `0`–`9`, `*`, `#`, `A`–`D`.
+        key: char,
+        /// How long it is held.
+        duration_ms: u32,
+    },
     /// End the session and free its ports; answered with [`Fact::Closed`].
     Close {
         /// The session.
@@ -165,6 +176,8 @@ pub enum Fact {
         digit: char,
         /// How long it was held.
         duration_ms: u32,
+        /// Whether it reaches the other leg by itself, as the events that it came in.
+        passed: bool,
     },
     /// The encryption that was agreed for a leg cannot come about; it is not heard, and hears nothing.
     Unprotected {

@@ -1,24 +1,22 @@
-//! Telephone events (RFC 4733): every key press of a stream is reported once, however many of its packets arrive.
-//!
-//! A press is one RTP timestamp. It ends with the first packet that has the end bit; when all of those are lost, with
-//! the next press or after a gap.
+//! Key presses: as telephone events (RFC 4733), read and written, and as tones in the audio (ITU-T Q.23), made.
 
-use std::time::Instant;
+mod generate;
+mod reader;
+mod writer;
 
-use crate::limits;
+pub use generate::{Generator, Shape};
+pub use reader::Reader;
+pub use writer::{EventPacket, Writer};
 
-/// Events older than this (in timestamp units, 10 s) are no late packets of the press before but new ones.
-const LATE: u32 = 80_000;
-/// A press longer than this goes on under a new timestamp (RFC 4733, 2.5.1.3).
-const SEGMENT: u32 = 0xffff;
-
-/// The payload of one event packet.
+/// The payload of one event packet (RFC 4733, 2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Payload {
     /// Event code; 0–15 are keys.
     pub event: u8,
     /// The press is over.
     pub end: bool,
+    /// Level below 0 dBm0 in dB, 0–63.
+    pub volume: u8,
     /// Length so far, in timestamp units.
     pub duration: u16,
 }
@@ -29,7 +27,15 @@ impl Payload {
         let [event, flags, high, low, ..] = *payload else {
             return None;
         };
-        Some(Payload { event, end: flags & 0x80 != 0, duration: u16::from_be_bytes([high, low]) })
+        let duration = u16::from_be_bytes([high, low]);
+        Some(Payload { event, end: flags & 0x80 != 0, volume: flags & 0x3f, duration })
+    }
+
+    /// The four bytes on the wire.
+    pub fn bytes(self) -> [u8; 4] {
+        let [high, low] = self.duration.to_be_bytes();
+        let end = if self.end { 0x80 } else { 0 };
+        [self.event, end | self.volume.min(0x3f), high, low]
     }
 }
 
@@ -53,107 +59,46 @@ pub struct Digit {
     pub duration_ms: u32,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-enum State {
-    #[default]
-    Idle,
-    Pressed {
-        press: Press,
-        give_up_at: Instant,
-    },
+/// Frequencies of the rows of the keypad.
+const LOW_HZ: [u16; 4] = [697, 770, 852, 941];
+/// Frequencies of its columns.
+const HIGH_HZ: [u16; 4] = [1_209, 1_336, 1_477, 1_633];
+/// The keypad, row by row.
+const PAD: [[char; 4]; 4] = [['1', '2', '3', 'A'], ['4', '5', '6', 'B'], ['7', '8', '9', 'C'], ['*', '0', '#', 'D']];
+
+/// Row and column of a key.
+fn place(key: char) -> Option<(usize, usize)> {
+    let row = PAD.iter().position(|row| row.contains(&key))?;
+    let column = PAD[row].iter().position(|other| *other == key)?;
+    Some((row, column))
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Press {
-    event: u8,
-    ssrc: u32,
-    timestamp: u32,
-    /// Length of segments before this one.
-    before: u32,
-    duration: u16,
+/// The largest sample of a tone of this level: 0 dBm0 lies 3.17 dB below the loudest tone µ-law can carry.
+fn amplitude(dbm0: f32) -> f32 {
+    32_124.0 * 10.0_f32.powf((dbm0 - 3.17) / 20.0)
 }
 
-impl Press {
-    fn is(self, event: u8, ssrc: u32, timestamp: u32) -> bool {
-        (self.event, self.ssrc, self.timestamp) == (event, ssrc, timestamp)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_survives_the_wire() {
+        let payload = Payload { event: 11, end: true, volume: 10, duration: 1_600 };
+        assert_eq!(payload.bytes(), [11, 0x8a, 0x06, 0x40]);
+        assert_eq!(Payload::parse(&payload.bytes()), Some(payload));
+        assert_eq!(Payload::parse(&[11, 0x8a, 0x06]), None);
+        assert_eq!(Payload { volume: 200, end: false, ..payload }.bytes()[1], 63, "a volume never becomes an end");
     }
 
-    fn digit(self) -> Option<Digit> {
-        let units = self.before.saturating_add(u32::from(self.duration));
-        Some(Digit { key: key(self.event)?, duration_ms: units / 8 })
-    }
-}
-
-/// Reads the events of one stream.
-#[derive(Clone, Debug, Default)]
-pub struct Reader {
-    state: State,
-    /// Source and timestamp of the last finished press: its repeated ends are no new press.
-    finished: Option<(u32, u32)>,
-}
-
-impl Reader {
-    /// Takes one event packet; returns a press that is now known to be over.
-    pub fn read(&mut self, now: Instant, ssrc: u32, timestamp: u32, payload: Payload) -> Option<Digit> {
-        key(payload.event)?;
-        if self.is_old(ssrc, timestamp) {
-            return None;
+    #[test]
+    fn every_key_has_its_place_and_its_code() {
+        for code in 0..16 {
+            let key = key(code).expect("a key");
+            assert_eq!(event(key), Some(code));
+            let (row, column) = place(key).expect("a place");
+            assert_eq!(PAD[row][column], key);
         }
-        let (mut press, earlier) = match self.state {
-            State::Idle => (None, None),
-            State::Pressed { press, .. } if press.is(payload.event, ssrc, timestamp) => (Some(press), None),
-            State::Pressed { press, .. } if press.is(payload.event, ssrc, timestamp.wrapping_sub(SEGMENT)) => {
-                let before = press.before.saturating_add(SEGMENT);
-                let next = Press { timestamp, before, duration: 0, ..press };
-                (Some(next), None)
-            }
-            State::Pressed { press, .. } => {
-                // A packet of before the running press is late, and that press was reported already.
-                if press.ssrc == ssrc && press.timestamp.wrapping_sub(timestamp) < LATE {
-                    return None;
-                }
-                (None, press.digit())
-            }
-        };
-        let press = press.get_or_insert(Press { event: payload.event, ssrc, timestamp, before: 0, duration: 0 });
-        press.duration = press.duration.max(payload.duration);
-        if payload.end {
-            self.finished = Some((ssrc, timestamp));
-            self.state = State::Idle;
-            // With an earlier press unfinished and this one already over, the earlier is told now, this one is told by
-            // the deadline.
-            if earlier.is_some() {
-                self.state = State::Pressed { press: *press, give_up_at: now };
-                return earlier;
-            }
-            return press.digit();
-        }
-        self.state = State::Pressed { press: *press, give_up_at: now + limits::EVENT_GAP };
-        earlier
-    }
-
-    /// Ends a press whose end never arrived.
-    pub fn handle_timeout(&mut self, now: Instant) -> Option<Digit> {
-        let State::Pressed { press, give_up_at } = self.state else {
-            return None;
-        };
-        if now < give_up_at {
-            return None;
-        }
-        self.finished = Some((press.ssrc, press.timestamp));
-        self.state = State::Idle;
-        press.digit()
-    }
-
-    /// When [`Reader::handle_timeout`] wants to be called.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        match self.state {
-            State::Idle => None,
-            State::Pressed { give_up_at, .. } => Some(give_up_at),
-        }
-    }
-
-    fn is_old(&self, ssrc: u32, timestamp: u32) -> bool {
-        self.finished.is_some_and(|(source, last)| source == ssrc && last.wrapping_sub(timestamp) < LATE)
+        assert_eq!((key(16), event('E'), place('E')), (None, None, None));
     }
 }

@@ -53,6 +53,12 @@ pub const TAKEOVER: Duration = Duration::from_secs(2);
 pub const DROPOUT: i16 = 3_000;
 /// Time without a packet of an unfinished telephone event after which it counts as ended.
 pub const EVENT_GAP: Duration = Duration::from_millis(200);
+/// Time after a press in which its packets, and those of presses before it, may still come; they press nothing.
+pub const EVENT_LATE: Duration = Duration::from_secs(10);
+/// Longest press that is made; a longer one is cut.
+pub const EVENT: Duration = Duration::from_secs(10);
+/// Presses that wait to be made for a leg; further ones are forgotten.
+pub const PRESSES: usize = 64;
 /// Playback frames made at once when the worker was late; older ones are skipped.
 pub const CATCH_UP: u32 = 5;
 /// Longest tone that is played; a longer one is cut.

@@ -5,6 +5,7 @@
 //! and facts with [`Session::poll_fact`] until there are none. A relayed packet is rewritten where it lies and costs no
 //! allocation.
 
+mod keys;
 mod leg;
 mod playback;
 mod random;
@@ -220,6 +221,14 @@ impl Session {
         }
     }
 
+    /// Presses a key for a leg, behind those pressed before: as telephone events where it knows them, else as tones. Nothing is
+    /// pressed for a leg without a plan, or whose codec we cannot write.
+    pub fn press(&mut self, now: Instant, leg: Leg, key: char, duration: Duration) {
+        if let Some(LegState { plan: Some(plan), keys, .. }) = self.legs.get_mut(leg.index()) {
+            keys.press(now, plan, key, duration);
+        }
+    }
+
     /// Sends a leg's audio back to itself.
     pub fn echo(&mut self, _now: Instant, leg: Leg) {
         if let Some(state) = self.legs.get_mut(leg.index()) {
@@ -244,8 +253,10 @@ impl Session {
             let silent = state.check_silence(now, self.silence_after);
             let ended = state.advance_playback(now);
             state.protection.handle_timeout(now);
+            state.keys.handle_timeout(now, state.plan.as_ref());
             if let Some(digit) = digit {
-                self.tell(digit_fact(session, leg, digit));
+                let fact = digit_fact(session, leg, digit, self.passes_events(leg));
+                self.tell(fact);
             }
             if let Some(silence) = silent {
                 let for_ms = u64::try_from(silence.as_millis()).unwrap_or(u64::MAX);
@@ -288,6 +299,12 @@ impl Session {
         }
     }
 
+    /// Whether the telephone events of a leg reach the other one as such.
+    fn passes_events(&self, leg: Leg) -> bool {
+        let other = self.peer(leg).and_then(|peer| self.legs.get(peer.index()));
+        other.is_some_and(|other| other.plan.as_ref().is_some_and(|plan| plan.dtmf.is_some()))
+    }
+
     /// The leg that hears `leg`.
     fn peer(&self, leg: Leg) -> Option<Leg> {
         match (self.legs.len(), leg) {
@@ -298,6 +315,6 @@ impl Session {
     }
 }
 
-fn digit_fact(session: SessionId, leg: Leg, digit: crate::dtmf::Digit) -> Fact {
-    Fact::Digit { session, leg, digit: digit.key, duration_ms: digit.duration_ms }
+fn digit_fact(session: SessionId, leg: Leg, digit: crate::dtmf::Digit, passed: bool) -> Fact {
+    Fact::Digit { session, leg, digit: digit.key, duration_ms: digit.duration_ms, passed }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::DropReason;
+use super::keys::Keys;
 use super::playback::{Player, Samples};
 use super::random::Random;
 use super::reports::Reports;
@@ -48,6 +49,7 @@ pub(super) struct LegState {
     pub(super) inbound: Inbound,
     pub(super) outbound: Rewriter,
     pub(super) events: dtmf::Reader,
+    pub(super) keys: Keys,
     pub(super) reports: Reports,
     /// The last address its description named.
     announced: Option<SocketAddr>,
@@ -69,6 +71,7 @@ impl LegState {
             inbound: Inbound::default(),
             outbound: Rewriter::new(random),
             events: dtmf::Reader::default(),
+            keys: Keys::default(),
             reports: Reports::default(),
             announced: None,
             watch: Watch::Off,
@@ -166,10 +169,13 @@ impl LegState {
             Role::Playback(player) => Some(player.next_at()),
             Role::Relay | Role::Echo => None,
         };
-        [watch, playback, self.events.poll_timeout(), self.protection.poll_timeout()].into_iter().flatten().min()
+        [watch, playback, self.events.poll_timeout(), self.protection.poll_timeout(), self.keys.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
-    /// A datagram of the handshake, or a frame of the playback when one is due and may be sent.
+    /// A datagram of the handshake, a press, or a frame of the playback, when one is due and may be sent.
     pub(super) fn poll_packet(&mut self, out: &mut [u8]) -> Option<(SocketAddr, usize)> {
         let to = self.destination(Channel::Rtp);
         // Before there is anybody to shake hands with, nothing is taken out of the queue: it will be wanted.
@@ -178,12 +184,20 @@ impl LegState {
         {
             return Some((to, len));
         }
+        let plan = self.plan.as_ref()?;
+        let may_send = plan.send && plan.codec.is_known();
+        let to_whom = to.filter(|_| plan.send);
+        if let Some(to) = to_whom
+            && let Some(len) = self.keys.packet(&mut self.outbound, plan, out)
+        {
+            let len = self.protection.seal_rtp(out, len).ok()?;
+            self.sent(len);
+            return Some((to, len));
+        }
         let Role::Playback(player) = &mut self.role else {
             return None;
         };
-        let plan = self.plan.as_ref()?;
-        let may_send = plan.send && plan.codec.is_known();
-        let (Some(to), true) = (to, may_send) else {
+        let (Some(to), true, false) = (to, may_send, self.keys.is_busy()) else {
             player.skip();
             return None;
         };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::rewrite::{Origin, Rewriter};
+use crate::dtmf::{Generator, Shape};
 use crate::g711;
 use crate::limits;
 use crate::plan::{Codec, LegPlan};
@@ -22,6 +23,7 @@ enum Source {
     Tone(Tone),
     Pcm { samples: Arc<[i16]>, at: usize },
     Ringing(Ringing),
+    Key(Generator),
 }
 
 impl Samples {
@@ -41,17 +43,25 @@ impl Samples {
         Samples(Source::Pcm { samples: samples.into(), at: 0 })
     }
 
+    /// The tones of a key, and the pause behind them; nothing for what is no key.
+    pub(super) fn key(key: char, duration: Duration) -> Option<Self> {
+        let shape = Shape { on: duration.max(Shape::default().on), ..Shape::default() };
+        Generator::with(8_000, key, shape).map(|generator| Samples(Source::Key(generator)))
+    }
+
     fn is_finished(&self) -> bool {
         match &self.0 {
             Source::Tone(tone) => tone.is_finished(),
             Source::Pcm { samples, at } => *at >= samples.len(),
             Source::Ringing(_) => false,
+            Source::Key(generator) => generator.is_finished(),
         }
     }
 
     fn fill(&mut self, out: &mut [i16]) -> usize {
         match &mut self.0 {
             Source::Tone(tone) => tone.fill(out),
+            Source::Key(generator) => generator.fill(out),
             Source::Ringing(ringing) => {
                 ringing.fill(out);
                 out.len()

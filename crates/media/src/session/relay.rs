@@ -81,7 +81,8 @@ impl Session {
         if let (Some(payload), Some(state)) = (payload, state)
             && let Some(digit) = state.events.read(now, header.ssrc, header.timestamp, payload)
         {
-            self.tell(digit_fact(self.id, leg, digit));
+            let fact = digit_fact(self.id, leg, digit, self.passes_events(leg));
+            self.tell(fact);
         }
     }
 
@@ -101,6 +102,9 @@ impl Session {
         let Some(state) = self.legs.get_mut(target.index()) else {
             return Verdict::Consume;
         };
+        if state.keys.is_busy() && !echo {
+            return Verdict::Consume;
+        }
         match state.role {
             Role::Playback(_) => return Verdict::Consume,
             Role::Echo if !echo => return Verdict::Consume,

@@ -14,6 +14,7 @@ use crate::limits;
 pub(super) enum Origin {
     Leg { leg: Leg, ssrc: u32 },
     Playback,
+    Keys,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -148,3 +148,88 @@ fn an_event_too_short_to_read_is_passed_and_tells_nothing() {
     bench.rtp(A, phone_a(), &packet(EVENT, 1, 1, 1, &[5, 0x80])).expect("relayed");
     assert_eq!(digits(bench.facts()), []);
 }
+
+/// A call in which B knows no telephone events.
+fn without_events() -> Bench {
+    let mut plan = plan(Codec::Pcmu, Codec::Pcmu);
+    plan.legs[1].dtmf = None;
+    plan.legs[1].accepts.retain(|accept| accept.carries != Carries::Event);
+    Bench::of(plan)
+}
+
+#[test]
+fn a_key_tells_whether_it_gets_through_by_itself() {
+    for (mut bench, expected) in [(Bench::up(), true), (without_events(), false)] {
+        for bytes in press(1, 320, 5) {
+            let _ = bench.rtp(A, phone_a(), &bytes);
+        }
+        let passed: Vec<bool> = bench
+            .facts()
+            .into_iter()
+            .filter_map(|fact| match fact {
+                Fact::Digit { passed, .. } => Some(passed),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(passed, [expected]);
+    }
+}
+
+#[test]
+fn keys_are_pressed_as_events_one_after_the_other() {
+    let mut bench = Bench::up();
+    let before = bench.audio(A, 7).expect("relayed").header();
+    for key in ['4', '#', 'x'] {
+        bench.session.press(bench.now, B, key, Duration::from_millis(100));
+    }
+    assert_eq!(bench.audio(A, 8), Err(Verdict::Consume), "audio rests meanwhile");
+    let (sent, _) = bench.run_until(bench.now + Duration::from_secs(1));
+    let mut reader = media::dtmf::Reader::new(8_000);
+    let mut told = Vec::new();
+    for (index, (at, sent)) in sent.iter().enumerate() {
+        let header = sent.header();
+        assert_eq!((sent.leg, sent.to, header.payload_type, header.ssrc), (B, phone_b(), 96, before.ssrc));
+        assert_eq!(header.sequence, before.sequence.wrapping_add(1 + u16::try_from(index).expect("few")));
+        let payload = media::dtmf::Payload::parse(sent.payload()).expect("four bytes");
+        told.extend(reader.read(*at, header.ssrc, header.timestamp, payload));
+    }
+    let told: Vec<(char, u32)> = told.iter().map(|digit| (digit.key, digit.duration_ms)).collect();
+    assert_eq!(told, [('4', 100), ('#', 100)]);
+    let markers = sent.iter().filter(|(_, sent)| sent.bytes[1] & 0x80 != 0).count();
+    assert_eq!((sent.len(), markers), (2 * 9, 2));
+    let after = bench.audio(A, 60).expect("relayed again").header();
+    assert_eq!(after.sequence, sent.last().expect("some").1.header().sequence.wrapping_add(1));
+}
+
+#[test]
+fn where_events_are_unknown_keys_are_pressed_as_tones() {
+    let mut bench = without_events();
+    bench.session.press(bench.now, B, '6', Duration::from_millis(120));
+    let (sent, facts) = bench.run_until(bench.now + Duration::from_secs(1));
+    let samples: Vec<i16> = sent
+        .iter()
+        .flat_map(|(_, sent)| sent.payload().iter().map(|byte| media::g711::decode_pcmu(*byte)).collect::<Vec<_>>())
+        .collect();
+    assert_eq!(samples.len(), 160 * 10, "120 ms of tones, 80 ms of silence");
+    let heard = &samples[80..900];
+    let share = media::tone::share(heard, 770) + media::tone::share(heard, 1_477);
+    assert!(share > 0.95, "{share}");
+    assert!(facts.iter().all(|(_, fact)| !matches!(fact, Fact::PlaybackEnded { .. })));
+    assert!(bench.audio(A, 8).is_ok());
+}
+
+#[test]
+fn presses_that_wait_are_bounded_and_need_a_plan() {
+    let mut bench = Bench::with(2);
+    bench.session.press(bench.now, B, '1', Duration::from_millis(100));
+    assert_eq!(bench.session.poll_timeout(), None);
+    let mut bench = Bench::up();
+    for _ in 0..1_000 {
+        bench.session.press(bench.now, B, '1', Duration::MAX);
+    }
+    let until = bench.now + (media::limits::EVENT + Duration::from_secs(1)) * 66;
+    let (sent, _) = bench.run_until(until);
+    let markers = sent.iter().filter(|(_, sent)| sent.bytes[1] & 0x80 != 0).count();
+    assert_eq!(markers, media::limits::PRESSES + 1);
+    assert!(!bench.session.poll_timeout().is_some_and(|at| at < until), "nothing is left to do");
+}
