@@ -43,6 +43,8 @@ pub struct Profile {
     pub keys: SrtpKeys,
     /// Whether it is a browser: ICE, DTLS and one port for everything.
     pub webrtc: bool,
+    /// Whether keys are agreed to travel as telephone events; else they never do.
+    pub events: bool,
     /// What its keys and names are made of.
     pub secret: Secret,
     /// Of our certificate; without one there is no DTLS.
@@ -57,6 +59,7 @@ impl Profile {
             srtp: SrtpPolicy::Off,
             keys: SrtpKeys::Sdes,
             webrtc: false,
+            events: true,
             secret: Secret([0; 32]),
             fingerprint: None,
         }

@@ -1,4 +1,4 @@
-//! Bodies of the event packages (RFC 6665): what a NOTIFY tells, and what a PUBLISH hands in.
+//! Bodies: of the event packages (RFC 6665), what a NOTIFY tells, and what a PUBLISH hands in; and of INFO, the keys.
 //!
 //! | package | body | RFC |
 //! |---|---|---|
@@ -11,6 +11,7 @@
 //! reads no more than its limits allow.
 
 mod dialog_info;
+mod dtmf_relay;
 mod message_summary;
 mod pidf;
 mod reginfo;
@@ -18,6 +19,7 @@ mod sipfrag;
 mod xml;
 
 pub use dialog_info::{Dialog, DialogInfo, DialogState, Direction, Participant};
+pub use dtmf_relay::{DTMF_RELAY, KeyPress};
 pub use message_summary::{MessageCount, MessageSummary};
 pub use pidf::{Activity, Presence, Tuple};
 pub use reginfo::{ContactEvent, RegContact, RegInfo, RegState};

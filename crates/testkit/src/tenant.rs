@@ -169,7 +169,7 @@ impl TenantBuilder {
             let mut extension = Extension {
                 display_name: Some(format!("Phone {number}")),
                 user_id,
-                // The phones of the simulation are no browsers, whatever they come over.
+                // The phones of the simulation are no browsers, whatever they come over, and hear keys as they were sent.
                 audio: Audio { webrtc: WebRtc::Off, srtp: SrtpPolicy::Off, ..Audio::default() },
                 ..Extension::new(ExtensionId(self.uuid("extension", number)), number, CONTEXT)
             };

@@ -92,6 +92,11 @@ impl Worker {
                 self.with(session, |open| open.echo(now, leg));
                 session
             }
+            Command::Press { session, leg, key, duration_ms } => {
+                let duration = Duration::from_millis(u64::from(duration_ms));
+                self.with(session, |open| open.press(now, leg, key, duration));
+                session
+            }
             Command::Stop { session, leg } => {
                 self.with(session, |open| open.stop(now, leg));
                 session

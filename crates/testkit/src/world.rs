@@ -24,7 +24,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use domain::{JournalEntry, RegistrationChange, Subscription, SubscriptionChange, SubscriptionId, TenantStatus};
+use domain::{
+    DtmfMode, Extension, JournalEntry, RegistrationChange, Subscription, SubscriptionChange, SubscriptionId,
+    TenantStatus,
+};
 use sip::framing::Decoder;
 use sip::{EndpointConfig, Transport};
 use switch::{Input, Output, SessionTerms, Shard, ShardConfig};
@@ -159,8 +162,21 @@ impl World {
     /// One tenant, `alpha`, with these extensions and a registered phone for each, named like its number.
     #[must_use]
     pub fn office(seed: u64, weather: Weather, numbers: &[&str]) -> World {
+        World::office_of(seed, weather, TenantBuilder::new("alpha").with_extensions(numbers), numbers)
+    }
+
+    /// The same, in which keys travel in INFO.
+    #[must_use]
+    pub fn office_by_info(seed: u64, weather: Weather, numbers: &[&str]) -> World {
+        let tenant = TenantBuilder::new("alpha").with_extensions(numbers);
+        let by_info = |extension: &mut Extension| extension.audio.dtmf = DtmfMode::Info;
+        let tenant = numbers.iter().fold(tenant, |tenant, number| tenant.with_settings(number, by_info));
+        World::office_of(seed, weather, tenant, numbers)
+    }
+
+    fn office_of(seed: u64, weather: Weather, tenant: TenantBuilder, numbers: &[&str]) -> World {
         let mut world = World::new(WorldConfig::new(seed, weather));
-        world.add_tenant(TenantBuilder::new("alpha").with_extensions(numbers));
+        world.add_tenant(tenant);
         for number in numbers {
             world.plug_in("alpha", number, number, |setup| setup);
         }

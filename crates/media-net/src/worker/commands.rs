@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use media::{Command, Fact, Leg, LegAddress, Plan, Playback, Samples, Session, SessionId};
 use tracing::warn;
@@ -40,6 +40,9 @@ impl<F: Fn(Fact)> Engine<F> {
             Command::Stop { session, leg } => self.on(now, session, |live| {
                 live.forget_file(leg);
                 live.session.stop(now, leg);
+            }),
+            Command::Press { session, leg, key, duration_ms } => self.on(now, session, |live| {
+                live.session.press(now, leg, key, Duration::from_millis(u64::from(duration_ms)));
             }),
             Command::Close { session } => {
                 if let Some(slot) = self.names.get(&session) {

@@ -78,7 +78,7 @@ fn reply(
     let role = carriage::role(&offer.carriage, leg.handshake());
     let restarts = leg.restarts(Some(offer));
     let direction = wanted.within(offer.direction.reversed());
-    let events = offer.events.clone();
+    let events = offer.events.clone().filter(|_| profile.events);
     let mut audio = describe(local, std::slice::from_ref(&format), events.as_ref());
     audio.ptime_ms = ptime_ms.or(offer.ptime_ms);
     audio.direction = Some(direction);

@@ -119,6 +119,7 @@ fn make(
     direction: Direction,
     (ptime_ms, maxptime_ms): (Option<u16>, Option<u16>),
 ) -> Result<Bytes, Refusal> {
+    let events = events.filter(|_| leg.profile().events);
     let (formats, events) = number(leg, wanted, events);
     let mut audio = describe(local, &formats, events.as_ref());
     audio.ptime_ms = ptime_ms;

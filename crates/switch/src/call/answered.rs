@@ -1,7 +1,10 @@
 //! Answered: two sides talk, or the caller hears us.
 
+use std::time::Duration;
+
 use domain::{CallEventKind, ExtensionId, HangupBy};
 use media::{Fact, Leg};
+use sip::package::KeyPress;
 use sip::{DialogId, Failure, Method, Reply, Request, Response, ServerId};
 
 use super::effect::{Context, Effect, RequestKey};
@@ -171,8 +174,12 @@ impl Call {
                 self.end(cx, Ending::Unprotected);
             }
             // Which key it was stays unwritten: people type the secrets of others' machines into calls.
-            Fact::Digit { leg, .. } => {
+            Fact::Digit { leg, digit, duration_ms, passed, .. } => {
                 self.record.event(cx, CallEventKind::Digit, Some(format!("from the {}", self.name(leg))));
+                if !passed {
+                    let duration = Duration::from_millis(u64::from(duration_ms));
+                    self.key_heard(cx, leg, KeyPress { key: digit, duration });
+                }
             }
             Fact::PlaybackEnded { leg, .. } if leg == self.caller.end.ports => self.advance(cx, Event::PlaybackEnded),
             Fact::PlaybackEnded { .. } | Fact::Connected { .. } | Fact::Stats { .. } => {}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use domain::{JournalEntry, SrtpKeys, SrtpPolicy, TenantSnapshot, WebRtc};
+use domain::{DtmfMode, JournalEntry, SrtpKeys, SrtpPolicy, TenantSnapshot, WebRtc};
 use jiff::Timestamp;
 use media::dtls::Fingerprint;
 use rand_chacha::ChaCha8Rng;
@@ -113,6 +113,10 @@ impl<'a> Context<'a> {
                 WebRtc::Auto => browser,
                 WebRtc::On => true,
                 WebRtc::Off => false,
+            },
+            events: match audio.dtmf {
+                DtmfMode::Auto | DtmfMode::Rfc4733 => true,
+                DtmfMode::Info | DtmfMode::Inband => false,
             },
             secret: self.ids.secret(),
             fingerprint: self.settings.fingerprint.clone(),

@@ -1,11 +1,15 @@
 //! What the sides of a call say to each other beside the session: INFO (RFC 6086 and its older use) and MESSAGE (RFC 3428).
 //!
-//! A request with a body that we know is sent on to the other side, and the other side's answer back: keys pressed, the wish for
-//! a fresh picture, a line of text. It travels independently of everything else in the dialog. Other bodies get 415.
+//! A request with a body that we know is sent on to the other side, and the other side's answer back: the wish for a fresh
+//! picture, a line of text. It travels independently of everything else in the dialog. Other bodies get 415.
+//!
+//! Keys reach the other side as its extension wants them, however they came: in INFO, as telephone events, or as tones.
 
 use bytes::Bytes;
-use domain::CallEventKind;
+use domain::{CallEventKind, DtmfMode};
+use media::{Command, Leg};
 use sip::header::ContentType;
+use sip::package::{DTMF_RELAY, KeyPress};
 use sip::{DialogId, Failure, Method, Name, Reply, Request, ServerId};
 
 use super::effect::{Context, Effect, RequestKey};
@@ -34,7 +38,8 @@ const ACCEPT_MESSAGE: &str = "text/plain";
 /// A request that was sent on, and waits for the other side's answer.
 struct Passed {
     request: RequestKey,
-    server: ServerId,
+    /// Who waits for the answer; nobody, when the keys came in the audio.
+    server: Option<ServerId>,
     /// Where it was sent. Who was there may have left the call since.
     to: DialogId,
 }
@@ -110,8 +115,54 @@ impl Call {
         match (wish, other) {
             (Wish::Take, _) | (Wish::Keys(_), None) => cx.respond(server, Reply::new(200)),
             (Wish::Pass(_), None) => cx.respond(server, Reply::new(415)),
-            (Wish::Pass(kind) | Wish::Keys(kind), Some(other)) => self.pass(cx, server, request, kind, other),
+            (Wish::Pass(kind), Some(other)) => self.pass(cx, server, request, kind, other),
+            (Wish::Keys(kind), Some(other)) => {
+                let to = if side == Side::Caller { Side::Callee } else { Side::Caller };
+                match KeyPress::parse(&request.body()) {
+                    Some(press) if self.dtmf_mode(cx, to) != DtmfMode::Info => {
+                        self.press(cx, to, press);
+                        cx.respond(server, Reply::new(200));
+                    }
+                    _ => self.pass(cx, server, request, kind, other),
+                }
+            }
         }
+    }
+
+    /// A key came in the audio of a side, and does not reach the other one by itself.
+    pub(super) fn key_heard(&mut self, cx: &mut Context<'_>, leg: Leg, press: KeyPress) {
+        let Stage::Bridged(bridged) = &self.stage else { return };
+        let (to, dialog) = match leg == self.caller.end.ports {
+            true => (Side::Callee, bridged.callee.end.dialog),
+            false => (Side::Caller, self.caller.end.dialog),
+        };
+        if self.dtmf_mode(cx, to) != DtmfMode::Info {
+            return self.press(cx, to, press);
+        }
+        if self.passing.passed.len() < limits::MAX_PASSED {
+            let body = Bytes::from(press.render());
+            self.send_info(cx, None, Method::Info, (DTMF_RELAY, body), dialog);
+        }
+    }
+
+    /// How keys reach a side.
+    fn dtmf_mode(&self, cx: &Context<'_>, side: Side) -> DtmfMode {
+        let number = match (&self.stage, side) {
+            (Stage::Bridged(bridged), Side::Callee) => &bridged.callee.number,
+            (_, Side::Caller | Side::Callee) => &self.caller.number,
+        };
+        let extension = cx.snapshot().and_then(|snapshot| snapshot.extensions.get(number));
+        extension.map_or(DtmfMode::Auto, |extension| extension.audio.dtmf)
+    }
+
+    /// Has a key pressed in the audio of a side.
+    fn press(&self, cx: &mut Context<'_>, side: Side, press: KeyPress) {
+        let leg = match (&self.stage, side) {
+            (Stage::Bridged(bridged), Side::Callee) => bridged.callee.end.ports,
+            (_, Side::Caller | Side::Callee) => self.caller.end.ports,
+        };
+        let duration_ms = u32::try_from(press.duration.as_millis()).unwrap_or(u32::MAX);
+        cx.media(Command::Press { session: self.key.session(), leg, key: press.key, duration_ms });
     }
 
     fn pass(&mut self, cx: &mut Context<'_>, server: ServerId, request: &Request, kind: &str, other: DialogId) {
@@ -119,15 +170,21 @@ impl Call {
             let later = Bytes::from_static(b"1");
             return cx.respond(server, Reply::new(500).header(Name::RetryAfter, later));
         }
-        let key = self.request_key();
-        self.passing.passed.push(Passed { request: key, server, to: other });
-        cx.effects.push(Effect::InDialog {
-            request: key,
-            dialog: other,
-            method: request.method().clone(),
-            headers: Vec::new(),
-            body: Some((kind.to_owned(), request.body())),
-        });
+        self.send_info(cx, Some(server), request.method().clone(), (kind, request.body()), other);
+    }
+
+    fn send_info(
+        &mut self,
+        cx: &mut Context<'_>,
+        server: Option<ServerId>,
+        method: Method,
+        (kind, body): (&str, Bytes),
+        to: DialogId,
+    ) {
+        let request = self.request_key();
+        self.passing.passed.push(Passed { request, server, to });
+        let body = Some((kind.to_owned(), body));
+        cx.effects.push(Effect::InDialog { request, dialog: to, method, headers: Vec::new(), body });
     }
 
     /// What the other side says to something that was sent on. False when it is about something else.
@@ -141,14 +198,14 @@ impl Call {
         match code {
             // RFC 3261 §12.2.1.2: the dialog is gone, and with it the call that it belongs to.
             408 | 481 => {
-                cx.respond(passed.server, Reply::new(480));
+                answer(cx, passed.server, 480);
                 if self.side(passed.to).is_some() {
                     self.end(cx, Ending::PeerVanished);
                 }
             }
             // A challenge or a redirection is meant for us.
-            300..=399 | 401 | 407 => cx.respond(passed.server, Reply::new(480)),
-            _ => cx.respond(passed.server, Reply::new(code)),
+            300..=399 | 401 | 407 => answer(cx, passed.server, 480),
+            _ => answer(cx, passed.server, code),
         }
         true
     }
@@ -166,7 +223,13 @@ impl Call {
     pub(super) fn drop_passed(&mut self, cx: &mut Context<'_>) {
         for passed in std::mem::take(&mut self.passing.passed) {
             cx.effects.push(Effect::Release { request: passed.request });
-            cx.respond(passed.server, Reply::new(480));
+            answer(cx, passed.server, 480);
         }
+    }
+}
+
+fn answer(cx: &mut Context<'_>, server: Option<ServerId>, code: u16) {
+    if let Some(server) = server {
+        cx.respond(server, Reply::new(code));
     }
 }

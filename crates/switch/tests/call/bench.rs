@@ -132,7 +132,11 @@ impl Bench {
                 let legs = vec![stats; self.session_legs.remove(&session).expect("closed once, after it was opened")];
                 self.shard.handle(self.now, Input::Media(Fact::Closed { session, legs }));
             }
-            Command::Apply { .. } | Command::Play { .. } | Command::Echo { .. } | Command::Stop { .. } => {}
+            Command::Apply { .. }
+            | Command::Play { .. }
+            | Command::Echo { .. }
+            | Command::Stop { .. }
+            | Command::Press { .. } => {}
         }
     }
 

@@ -3,12 +3,86 @@
 use std::time::Duration;
 
 use domain::CallEventKind::{Answered, Digit, Ended, Initiated, Ringing};
+use domain::DtmfMode;
+use media::{Command, Fact, Leg};
 use sip::{Message, Method, Name};
+use switch::Input;
 
 use crate::bench::Bench;
-use crate::phone::{ALICE, CAROL, Dialog, Talk, phone, sdp, talk};
+use crate::phone::{ALICE, CAROL, Dialog, Talk, phone, sdp, talk, talk_on};
 
 const KEY: &str = "Signal=5\r\nDuration=160\r\n";
+
+/// A call of extensions that want their keys in INFO.
+fn by_info() -> Talk {
+    talk_on(Bench::with(|snapshot| {
+        for extension in snapshot.extensions.values_mut() {
+            extension.audio.dtmf = DtmfMode::Info;
+        }
+    }))
+}
+
+/// What the media workers were asked to press: for whom, which key, how long.
+fn pressed(bench: &Bench) -> Vec<(Leg, char, u32)> {
+    let keys = bench.media.iter().filter_map(|command| match command {
+        Command::Press { leg, key, duration_ms, .. } => Some((*leg, *key, *duration_ms)),
+        _ => None,
+    });
+    keys.collect()
+}
+
+fn heard(bench: &mut Bench, leg: Leg, digit: char, passed: bool) {
+    let session = bench.media.iter().find_map(|command| match command {
+        Command::Open { session, .. } => Some(*session),
+        _ => None,
+    });
+    let session = session.expect("an open session");
+    bench.input(Input::Media(Fact::Digit { session, leg, digit, duration_ms: 90, passed }));
+}
+
+/// Where the other side wants its keys in the audio, they are pressed there, and the one who sent them is answered here.
+#[test]
+fn keys_in_info_become_keys_in_the_audio() {
+    let Talk { mut bench, mut alice, mut bob } = talk();
+    for (body, kind_of) in [(KEY, "application/dtmf-relay"), ("#", "application/dtmf")] {
+        for back in [false, true] {
+            let (from, to) = if back { (&mut bob, &alice) } else { (&mut alice, &bob) };
+            from.send_as(&mut bench, "INFO", &kind(kind_of), body);
+            bench.response(from.phone.address, 200);
+            bench.nothing(to.phone.address);
+        }
+    }
+    let (caller, callee) = (Leg::CALLER, Leg::CALLEE);
+    assert_eq!(pressed(&bench), [(callee, '5', 160), (caller, '5', 160), (callee, '#', 160), (caller, '#', 160)]);
+    // What names no key is for the other side to judge.
+    alice.send_as(&mut bench, "INFO", &kind("application/dtmf-relay"), "Signal=flash");
+    let info = bench.request(bob.phone.address, &Method::Info);
+    bob.phone.answer(&mut bench, &info, 200, "", "");
+    bench.response(alice.phone.address, 200);
+    hang_up(&mut bench, &mut alice, &bob);
+}
+
+#[test]
+fn keys_in_the_audio_reach_the_other_side_as_it_wants_them_and_once() {
+    let Talk { mut bench, mut alice, bob } = by_info();
+    heard(&mut bench, Leg::CALLER, '7', false);
+    let info = bench.request(bob.phone.address, &Method::Info);
+    assert_eq!(info.headers().get(&Name::ContentType).as_deref(), Some(&b"application/dtmf-relay"[..]));
+    assert_eq!(info.body(), "Signal=7\r\nDuration=90\r\n");
+    bob.phone.answer(&mut bench, &info, 200, "", "");
+    bench.nothing(alice.phone.address);
+    heard(&mut bench, Leg::CALLER, '8', true);
+    bench.nothing(bob.phone.address);
+    assert_eq!(pressed(&bench), []);
+    hang_up(&mut bench, &mut alice, &bob);
+
+    let Talk { mut bench, mut alice, bob } = talk();
+    heard(&mut bench, Leg::CALLEE, '1', false);
+    heard(&mut bench, Leg::CALLEE, '2', true);
+    assert_eq!(pressed(&bench), [(Leg::CALLER, '1', 90)]);
+    bench.nothing(alice.phone.address);
+    hang_up(&mut bench, &mut alice, &bob);
+}
 
 fn kind(kind: &str) -> String {
     format!("Content-Type: {kind}\r\n")
@@ -25,7 +99,7 @@ fn hang_up(bench: &mut Bench, from: &mut Dialog, to: &Dialog) {
 /// What was sent on, and the answer to it, both ways: type given, type that arrives, body.
 #[test]
 fn what_is_known_goes_to_the_other_side_and_its_answer_back() {
-    let Talk { mut bench, mut alice, mut bob } = talk();
+    let Talk { mut bench, mut alice, mut bob } = by_info();
     let rows = [
         ("INFO", "application/dtmf-relay", "application/dtmf-relay", KEY),
         ("INFO", "Application/DTMF;x=1", "application/dtmf", "5"),
@@ -53,7 +127,7 @@ fn what_is_known_goes_to_the_other_side_and_its_answer_back() {
 
 #[test]
 fn what_is_not_known_stays_here() {
-    let Talk { mut bench, mut alice, bob } = talk();
+    let Talk { mut bench, mut alice, bob } = by_info();
     let long = "x".repeat(4_097);
     let rows = [
         ("INFO", String::new(), "", 200),
@@ -80,7 +154,7 @@ fn what_is_not_known_stays_here() {
 /// RFC 6086 §4.2.1: an INFO waits for nothing.
 #[test]
 fn it_goes_past_a_change_of_the_session() {
-    let Talk { mut bench, mut alice, mut bob } = talk();
+    let Talk { mut bench, mut alice, mut bob } = by_info();
     alice.send(&mut bench, "INVITE", &sdp(alice.phone, "a=sendonly\r\n"));
     let invite = bench.request(bob.phone.address, &Method::Invite);
     bench.response(alice.phone.address, 100);
@@ -104,7 +178,7 @@ fn it_goes_past_a_change_of_the_session() {
 #[test]
 fn a_side_that_does_not_know_the_dialog_any_more_ends_the_call() {
     for code in [408, 481] {
-        let Talk { mut bench, mut alice, bob } = talk();
+        let Talk { mut bench, mut alice, bob } = by_info();
         alice.send_as(&mut bench, "INFO", &kind("application/dtmf"), "1");
         let info = bench.request(bob.phone.address, &Method::Info);
         bob.phone.answer(&mut bench, &info, code, "", "");
@@ -119,7 +193,7 @@ fn a_side_that_does_not_know_the_dialog_any_more_ends_the_call() {
 #[test]
 fn one_who_has_been_replaced_does_not_end_the_call_of_the_others() {
     for code in [408, 481] {
-        let Talk { mut bench, mut alice, mut bob } = talk();
+        let Talk { mut bench, mut alice, mut bob } = by_info();
         let carol = phone("1003", CAROL);
         carol.register(&mut bench);
         alice.send_as(&mut bench, "INFO", &kind("application/dtmf"), "1");
@@ -148,7 +222,7 @@ fn one_who_has_been_replaced_does_not_end_the_call_of_the_others() {
 
 #[test]
 fn a_side_that_says_nothing_keeps_the_call() {
-    let Talk { mut bench, mut alice, bob } = talk();
+    let Talk { mut bench, mut alice, bob } = by_info();
     alice.send_as(&mut bench, "INFO", &kind("application/dtmf"), "1");
     bench.advance(Duration::from_secs(33));
     bench.response(alice.phone.address, 504);
@@ -159,7 +233,7 @@ fn a_side_that_says_nothing_keeps_the_call() {
 
 #[test]
 fn only_so_many_wait_at_once_and_none_outlives_the_call() {
-    let Talk { mut bench, mut alice, bob } = talk();
+    let Talk { mut bench, mut alice, bob } = by_info();
     for _ in 0..16 {
         alice.send_as(&mut bench, "INFO", &kind("application/dtmf"), "1");
     }

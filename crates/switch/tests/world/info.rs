@@ -7,7 +7,7 @@ use testkit::{Method, Stage, Weather, World};
 const PAIR: &[&str] = &["1001", "1002"];
 
 fn talking(seed: u64, weather: Weather) -> World {
-    let mut world = World::office(seed, weather, PAIR);
+    let mut world = World::office_by_info(seed, weather, PAIR);
     world.phone("1002").answers_after(500);
     world.phone("1001").dials("1002");
     world.seconds(8);
@@ -54,5 +54,24 @@ fn what_the_other_side_does_not_like_is_told() {
     assert_eq!((world.talk("1001").said.as_slice(), world.talk("1002").told.len()), (&[415, 415][..], 1));
     assert_eq!((world.stage("1001"), world.stage("1002")), (Stage::Talking, Stage::Talking));
     world.phone("1002").hangs_up();
+    world.finish();
+}
+
+/// Keys in INFO reach a phone that wants them as events, each once, and the audio goes on.
+#[test]
+fn keys_in_info_are_heard_as_events() {
+    let mut world = World::office(220, Weather::CALM, PAIR);
+    world.phone("1002").answers_after(500);
+    world.phone("1001").dials("1002");
+    world.seconds(8);
+    for key in ["1", "#", "5"] {
+        world.phone("1001").says(Method::Info, "application/dtmf-relay", &format!("Signal={key}\r\nDuration=100\r\n"));
+        world.seconds(1);
+    }
+    world.seconds(2);
+    assert_eq!((world.talk("1002").keys.as_str(), world.talk("1002").told.len()), ("1#5", 0));
+    assert_eq!(world.talk("1001").said, [200; 3]);
+    assert_eq!(world.hearing("1002"), ["1001"]);
+    world.phone("1001").hangs_up();
     world.finish();
 }

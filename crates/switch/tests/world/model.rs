@@ -47,6 +47,8 @@ impl Wishes {
         extension.do_not_disturb = self.do_not_disturb;
         extension.call_waiting = false;
         extension.no_answer_timeout_s = Some(3_600);
+        // Keys travel as they are sent.
+        extension.audio.dtmf = domain::DtmfMode::Info;
     }
 }
 
@@ -329,7 +331,7 @@ fn tenant(wishes: &[Wishes], revision: &mut TenantBuilder) -> TenantBuilder {
 }
 
 fn run(seed: u64, weather: Weather, operations: usize, wishes: Option<Vec<Wishes>>) {
-    let mut world = World::office(seed, weather, NUMBERS);
+    let mut world = World::office_by_info(seed, weather, NUMBERS);
     // Half of the phones change their calls by UPDATE, half by re-INVITE; a third uses reliable answers.
     for (place, name) in NUMBERS.iter().enumerate() {
         let phone = world.phone(name);
