@@ -8,6 +8,7 @@
 //! Everything that comes from the network is bounded (see [`limits`]) and never panics.
 #![forbid(unsafe_code)]
 
+pub mod codec;
 pub mod command;
 pub mod dtls;
 pub mod dtmf;
