@@ -13,6 +13,24 @@ use crate::plan::Codec;
 #[error("the payload cannot be decoded")]
 pub struct Undecodable;
 
+/// Samples per second of a codec; nothing for one that is only passed through.
+pub fn rate_hz(codec: Codec) -> Option<u32> {
+    match codec {
+        Codec::Pcmu | Codec::Pcma => Some(8_000),
+        Codec::G722 => Some(16_000),
+        Codec::Opus => Some(48_000),
+        Codec::Other => None,
+    }
+}
+
+/// What the timestamps of a codec count per second (G.722's count 8000 by an old mistake: RFC 3551, 4.5.2).
+pub fn clock_hz(codec: Codec) -> u32 {
+    match codec {
+        Codec::Opus => 48_000,
+        Codec::Pcmu | Codec::Pcma | Codec::G722 | Codec::Other => 8_000,
+    }
+}
+
 /// From payloads to samples.
 #[derive(Debug)]
 pub struct Decoder(Decoding);
@@ -29,7 +47,7 @@ impl Decoder {
         match codec {
             Codec::Pcmu => Some(Decoder(Decoding::Pcmu)),
             Codec::Pcma => Some(Decoder(Decoding::Pcma)),
-            Codec::Other => None,
+            Codec::G722 | Codec::Opus | Codec::Other => None,
         }
     }
 
@@ -78,11 +96,11 @@ enum Encoding {
 
 impl Encoder {
     /// An encoder in its first state; nothing for a codec that is only passed through.
-    pub fn new(codec: Codec) -> Option<Self> {
+    pub fn new(codec: Codec, _fmtp: Option<&str>) -> Option<Self> {
         match codec {
             Codec::Pcmu => Some(Encoder(Encoding::Pcmu)),
             Codec::Pcma => Some(Encoder(Encoding::Pcma)),
-            Codec::Other => None,
+            Codec::G722 | Codec::Opus | Codec::Other => None,
         }
     }
 
@@ -117,7 +135,7 @@ mod tests {
         for codec in [Codec::Pcmu, Codec::Pcma] {
             let samples: Vec<i16> = (0..160).map(|n: i16| (n - 80) * 300).collect();
             let mut payload = [0; 160];
-            let mut encoder = Encoder::new(codec).unwrap();
+            let mut encoder = Encoder::new(codec, None).unwrap();
             assert_eq!(encoder.encode(&samples, &mut payload), Some(160));
             let mut back = Vec::new();
             Decoder::new(codec).unwrap().decode(&payload, &mut back).unwrap();
@@ -129,6 +147,6 @@ mod tests {
 
     #[test]
     fn a_codec_that_is_only_passed_through_has_neither() {
-        assert!(Decoder::new(Codec::Other).is_none() && Encoder::new(Codec::Other).is_none());
+        assert!(Decoder::new(Codec::Other).is_none() && Encoder::new(Codec::Other, None).is_none());
     }
 }

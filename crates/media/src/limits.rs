@@ -55,11 +55,17 @@ pub const DROPOUT: i16 = 3_000;
 pub const EVENT_GAP: Duration = Duration::from_millis(200);
 /// Time after a press in which its packets, and those of presses before it, may still come; they press nothing.
 pub const EVENT_LATE: Duration = Duration::from_secs(10);
+/// Clocks of telephone events that are understood: 8 kHz, and those of wideband codecs (RFC 4733, 2.1).
+pub const EVENT_CLOCKS_HZ: [u32; 4] = [8_000, 16_000, 32_000, 48_000];
 /// Longest press that is made; a longer one is cut.
 pub const EVENT: Duration = Duration::from_secs(10);
 /// Presses that wait to be made for a leg; further ones are forgotten.
 pub const PRESSES: usize = 64;
 /// Playback frames made at once when the worker was late; older ones are skipped.
 pub const CATCH_UP: u32 = 5;
+/// Rates at which samples are given out and taken.
+pub const RATES_HZ: [u32; 3] = [8_000, 16_000, 48_000];
+/// Time without a packet after which a leg is no longer heard as samples, unless its codec has to be changed for the other one.
+pub const EAR: Duration = Duration::from_secs(2);
 /// Longest tone that is played; a longer one is cut.
 pub const TONE: Duration = Duration::from_secs(3_600);

@@ -54,9 +54,12 @@ fn leg(remote: SocketAddr, codec: Codec, payload_type: u8) -> LegPlan {
         payload_type,
         accepts: vec![
             Accept { payload_type, carries: Carries::Audio(codec) },
-            Accept { payload_type: 101, carries: Carries::Event },
+            Accept { payload_type: 101, carries: Carries::Event { clock_hz: 8_000 } },
         ],
         dtmf: Some(101),
+        dtmf_clock_hz: 8_000,
+        tones: true,
+        fmtp: None,
         ptime_ms: 20,
         sources: vec![remote.ip()],
         security: Security::Plain,
@@ -144,9 +147,11 @@ fn packets_are_relayed_played_and_dropped_without_allocation() {
 
     let now = start + Duration::from_secs(60);
     session.play(now, Leg::CALLER, Samples::tone(440, 1_000));
+    // With the first packet comes the encoder.
+    session.handle_timeout(now);
+    let mut played = u32::from(session.poll_packet(&mut buffer).is_some());
     let before = allocations();
-    let mut played = 0;
-    for step in 0..60u32 {
+    for step in 1..60u32 {
         session.handle_timeout(now + Duration::from_millis(20) * step);
         while session.poll_packet(&mut buffer).is_some() {
             played += 1;

@@ -51,10 +51,13 @@ fn leg_plan(remote: SocketAddr, codec: Codec, dtmf: u8) -> LegPlan {
     let (codec_name, payload_type) = match codec {
         Codec::Pcmu => ("PCMU", 0),
         Codec::Pcma => ("PCMA", 8),
+        Codec::G722 => ("G722", 9),
+        Codec::Opus => ("opus", 107),
         Codec::Other => ("G729", 18),
     };
     let audio = |payload_type, codec| Accept { payload_type, carries: Carries::Audio(codec) };
-    let mut accepts = vec![audio(payload_type, codec), Accept { payload_type: dtmf, carries: Carries::Event }];
+    let mut accepts =
+        vec![audio(payload_type, codec), Accept { payload_type: dtmf, carries: Carries::Event { clock_hz: 8_000 } }];
     if codec.is_known() {
         accepts.extend([audio(0, Codec::Pcmu), audio(8, Codec::Pcma)]);
     }
@@ -65,10 +68,13 @@ fn leg_plan(remote: SocketAddr, codec: Codec, dtmf: u8) -> LegPlan {
         receive: true,
         codec,
         codec_name,
-        clock_hz: 8_000,
+        clock_hz: if codec == Codec::Opus { 48_000 } else { 8_000 },
         payload_type,
         accepts,
         dtmf: Some(dtmf),
+        dtmf_clock_hz: 8_000,
+        tones: true,
+        fmtp: None,
         ptime_ms: 20,
         sources: vec![remote.ip()],
         security: Security::Plain,

@@ -43,6 +43,7 @@ fn leg((agreed, profile): (&Agreed, &Profile), chosen: &Usable) -> LegPlan {
             sources.push(ip);
         }
     }
+    let events = agreed.events_for(&chosen.encoding);
     let ice = remote.ice.clone().map(|remote| Pairing { local: profile.secret.credentials(agreed.restarts), remote });
     LegPlan {
         remote_rtp: remote.ip.map(|ip| SocketAddr::new(ip, remote.port)),
@@ -54,7 +55,10 @@ fn leg((agreed, profile): (&Agreed, &Profile), chosen: &Usable) -> LegPlan {
         clock_hz: chosen.encoding.clock_hz,
         payload_type: chosen.send,
         accepts: accepts(agreed, chosen),
-        dtmf: agreed.events.map(|e| e.send),
+        fmtp: remote.formats.iter().find(|f| f.encoding == chosen.encoding).and_then(|f| f.fmtp.clone()),
+        dtmf: events.map(|e| e.send),
+        dtmf_clock_hz: events.map_or(chosen.encoding.clock_hz, |e| e.clock_hz),
+        tones: profile.tones,
         ptime_ms: remote.ptime_ms.unwrap_or(DEFAULT_PTIME_MS),
         sources,
         security: carriage::security(&remote.carriage, agreed.role, profile),
@@ -81,9 +85,11 @@ fn accepts(agreed: &Agreed, chosen: &Usable) -> Vec<Accept> {
             add(usable.receive, carries);
         }
     }
-    if let Some(events) = agreed.events {
-        add(events.receive, Carries::Event);
-        add(events.send, Carries::Event);
+    for events in &agreed.events {
+        add(events.receive, Carries::Event { clock_hz: events.clock_hz });
+    }
+    for events in &agreed.events {
+        add(events.send, Carries::Event { clock_hz: events.clock_hz });
     }
     for usable in &agreed.usable {
         if let Some(carries) = audio(usable) {

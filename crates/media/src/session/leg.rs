@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::DropReason;
+use super::digits::Tones;
+use super::ear::Ear;
 use super::keys::Keys;
 use super::playback::{Player, Samples};
 use super::random::Random;
@@ -12,6 +14,7 @@ use super::rewrite::Rewriter;
 use super::secure::Protection;
 use super::source::{Judgement, Source};
 use super::statistics::Inbound;
+use super::voice::Voice;
 use crate::command::{Channel, DirectionStats, LegStats};
 use crate::dtls::Identity;
 use crate::dtmf;
@@ -50,6 +53,13 @@ pub(super) struct LegState {
     pub(super) outbound: Rewriter,
     pub(super) events: dtmf::Reader,
     pub(super) keys: Keys,
+    /// Hears the leg where somebody needs what it says as samples.
+    pub(super) ear: Option<Box<Ear>>,
+    /// Says to it what others said in another codec.
+    pub(super) voice: Option<Box<Voice>>,
+    pub(super) tones: Tones,
+    /// Samples per second of the room it is in.
+    pub(super) room_hz: Option<u32>,
     pub(super) reports: Reports,
     /// The last address its description named.
     announced: Option<SocketAddr>,
@@ -72,6 +82,10 @@ impl LegState {
             outbound: Rewriter::new(random),
             events: dtmf::Reader::default(),
             keys: Keys::default(),
+            ear: None,
+            voice: None,
+            tones: Tones::default(),
+            room_hz: None,
             reports: Reports::default(),
             announced: None,
             watch: Watch::Off,
@@ -194,14 +208,25 @@ impl LegState {
             self.sent(len);
             return Some((to, len));
         }
-        let Role::Playback(player) = &mut self.role else {
-            return None;
+        let player = match &mut self.role {
+            Role::Playback(player) => player,
+            Role::Relay => return self.said(to.filter(|_| may_send && !self.keys.is_busy())?, out),
+            Role::Echo => return None,
         };
         let (Some(to), true, false) = (to, may_send, self.keys.is_busy()) else {
-            player.skip();
+            player.skip(plan);
             return None;
         };
         let len = player.packet(&mut self.outbound, plan, out)?;
+        let len = self.protection.seal_rtp(out, len).ok()?;
+        self.sent(len);
+        Some((to, len))
+    }
+
+    /// A packet of what was said to the leg in its codec.
+    fn said(&mut self, to: SocketAddr, out: &mut [u8]) -> Option<(SocketAddr, usize)> {
+        let (Some(voice), Some(plan)) = (&mut self.voice, &self.plan) else { return None };
+        let len = voice.packet(&mut self.outbound, plan, out)?;
         let len = self.protection.seal_rtp(out, len).ok()?;
         self.sent(len);
         Some((to, len))

@@ -12,8 +12,12 @@ use crate::limits;
 /// Whose packets they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    Leg { leg: Leg, ssrc: u32 },
-    Playback,
+    Leg {
+        leg: Leg,
+        ssrc: u32,
+    },
+    /// What we say ourselves.
+    Voice,
     Keys,
 }
 
