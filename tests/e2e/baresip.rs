@@ -11,6 +11,14 @@ use crate::sipp::free_port;
 
 const RATE: u32 = 8_000;
 
+/// What a baresip speaks.
+pub(crate) struct Audio<'a> {
+    /// As its account lists them: `PCMU`, `G722`, `opus/48000/2`.
+    pub(crate) codecs: &'a str,
+    /// None, `srtp`, `srtp-mand` or `dtls_srtp`.
+    pub(crate) encryption: &'a str,
+}
+
 /// A baresip with a tone for a microphone and a file for an ear.
 pub(crate) struct Phone {
     child: Child,
@@ -44,6 +52,21 @@ impl Phone {
         commands: &[String],
         encryption: &str,
     ) -> Self {
+        let audio = Audio { codecs: "PCMU", encryption };
+        Self::start_speaking(server, transport, login, frequency_hz, answers, commands, audio)
+    }
+
+    /// The same with codecs of its own.
+    #[expect(clippy::too_many_arguments, reason = "each says something of one phone")]
+    pub(crate) fn start_speaking(
+        server: &Server,
+        transport: Transport,
+        login: &Login,
+        frequency_hz: f64,
+        answers: bool,
+        commands: &[String],
+        Audio { codecs, encryption }: Audio<'_>,
+    ) -> Self {
         let directory = tempfile::Builder::new().prefix("yakyak-baresip-").tempdir().unwrap();
         let folder = directory.path();
         let microphone = folder.join("microphone.wav");
@@ -53,7 +76,7 @@ impl Phone {
             mode += &format!(";mediaenc={encryption}");
         }
         let account = format!(
-            "<sip:{user}@{server};transport={transport}>;auth_user={user};auth_pass={pass};audio_codecs=PCMU{mode};regint=60\n",
+            "<sip:{user}@{server};transport={transport}>;auth_user={user};auth_pass={pass};audio_codecs={codecs}{mode};regint=60\n",
             user = login.username,
             pass = login.password,
             server = server.address(transport, false),
@@ -130,7 +153,7 @@ fn config(microphone: &Path, ears: &Path, encryption: &str) -> String {
     ];
     let modules = modules.iter().map(PathBuf::from).find(|path| path.is_dir()).expect("baresip's modules");
     format!(
-        "sip_listen 127.0.0.1:{port}\nsip_verify_server no\nmodule_path {modules}\nmodule g711.so\nmodule srtp.so\nmodule dtls_srtp.so\nmodule aufile.so\nmodule sndfile.so\nmodule_tmp account.so\n\
+        "sip_listen 127.0.0.1:{port}\nsip_verify_server no\nmodule_path {modules}\nmodule g711.so\nmodule g722.so\nmodule opus.so\nmodule srtp.so\nmodule dtls_srtp.so\nmodule aufile.so\nmodule sndfile.so\nmodule_tmp account.so\n\
          module_app menu.so\naudio_source aufile,{microphone}\nsnd_path {ears}\n\
          ausrc_srate {RATE}\nauplay_srate {RATE}\nausrc_channels 1\nauplay_channels 1\nrtp_ports 10000-60000\nrtcp_mux {mux}\n\
          net_interface 127.0.0.1\ncall_local_timeout 60\n",
@@ -209,4 +232,35 @@ fn the_echo_test_sends_back_what_it_hears() {
     std::thread::sleep(Duration::from_secs(4));
     let heard = phone.heard();
     assert!(share_at(settled(&heard), 440.0) > 0.9, "{}", share_at(settled(&heard), 440.0));
+}
+
+#[test]
+fn phones_that_share_no_codec_hear_each_other() {
+    let server = Server::start();
+    let pairs = [("PCMU", "opus/48000/2"), ("G722", "PCMA"), ("opus/48000/2", "G722")];
+    for (index, (one, other)) in pairs.into_iter().enumerate() {
+        let speaking = |codecs| Audio { codecs, encryption: "" };
+        let start = |number, frequency_hz, answers, commands: &[String], codecs| {
+            let login = server.login(number);
+            Phone::start_speaking(
+                &server,
+                Transport::Udp,
+                &login,
+                frequency_hz,
+                answers,
+                commands,
+                speaking(codecs),
+            )
+        };
+        let callee = start("1002", 1_000.0, true, &[], other);
+        server.until("1002 is registered", &["registration", "list"], |list| list.as_array().unwrap().len() == 1);
+        let caller = start("1001", 440.0, false, &[format!("/dial sip:1002@{}", server.sip)], one);
+        server.until("the call is up", &["call", "list"], |calls| calls[0]["state"] == "answered");
+        std::thread::sleep(Duration::from_secs(4));
+        caller.heard_tone(1_000.0);
+        callee.heard_tone(440.0);
+        let records = server.closed_records(index + 1);
+        assert!(records.iter().all(|record| record["status"] == "Completed"), "{one} {other}: {records:#?}");
+        server.until("nobody is registered", &["registration", "list"], |list| list.as_array().unwrap().is_empty());
+    }
 }
