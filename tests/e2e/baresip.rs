@@ -242,15 +242,7 @@ fn phones_that_share_no_codec_hear_each_other() {
         let speaking = |codecs| Audio { codecs, encryption: "" };
         let start = |number, frequency_hz, answers, commands: &[String], codecs| {
             let login = server.login(number);
-            Phone::start_speaking(
-                &server,
-                Transport::Udp,
-                &login,
-                frequency_hz,
-                answers,
-                commands,
-                speaking(codecs),
-            )
+            Phone::start_speaking(&server, Transport::Udp, &login, frequency_hz, answers, commands, speaking(codecs))
         };
         let callee = start("1002", 1_000.0, true, &[], other);
         server.until("1002 is registered", &["registration", "list"], |list| list.as_array().unwrap().len() == 1);

@@ -57,7 +57,9 @@ impl Decoder {
         match codec {
             Codec::Pcmu => Some(Decoder(Decoding::Pcmu)),
             Codec::Pcma => Some(Decoder(Decoding::Pcma)),
-            Codec::G722 | Codec::Opus | Codec::Other => None,
+            Codec::G722 => Some(Decoder::g722()),
+            Codec::Opus => Decoder::opus(),
+            Codec::Other => None,
         }
     }
 
@@ -128,12 +130,15 @@ enum Encoding {
 }
 
 impl Encoder {
-    /// An encoder in its first state; nothing for a codec that is only passed through.
-    pub fn new(codec: Codec, _fmtp: Option<&str>) -> Option<Self> {
+    /// An encoder in its first state, for a peer that says this about the codec (`a=fmtp`); nothing for a codec that is only
+    /// passed through.
+    pub fn new(codec: Codec, fmtp: Option<&str>) -> Option<Self> {
         match codec {
             Codec::Pcmu => Some(Encoder(Encoding::Pcmu)),
             Codec::Pcma => Some(Encoder(Encoding::Pcma)),
-            Codec::G722 | Codec::Opus | Codec::Other => None,
+            Codec::G722 => Some(Encoder::g722()),
+            Codec::Opus => Encoder::opus(OpusParameters::from_fmtp(fmtp.unwrap_or_default())),
+            Codec::Other => None,
         }
     }
 

@@ -10,16 +10,19 @@
 
 pub mod codec;
 pub mod command;
+pub mod conceal;
 pub mod dtls;
 pub mod dtmf;
 pub mod g711;
 pub mod ice;
+pub mod jitter;
 pub mod limits;
 pub mod listen;
 pub mod negotiation;
 pub mod plan;
 pub mod profile;
 pub mod quality;
+pub mod resample;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdp;

@@ -63,6 +63,18 @@ pub const EVENT: Duration = Duration::from_secs(10);
 pub const PRESSES: usize = 64;
 /// Playback frames made at once when the worker was late; older ones are skipped.
 pub const CATCH_UP: u32 = 5;
+/// Least, first and longest time that the first packet of a talk waits for those behind it.
+pub const JITTER_LEAST: Duration = Duration::from_millis(10);
+/// See [`JITTER_LEAST`].
+pub const JITTER_FIRST: Duration = Duration::from_millis(40);
+/// See [`JITTER_LEAST`].
+pub const JITTER_MOST: Duration = Duration::from_millis(200);
+/// Beats of 20 ms over which it is watched whether packets wait for longer than they need.
+pub const DELAY_WINDOW_BEATS: u32 = 100;
+/// By how much they must, at least, so that something is left out.
+pub const SPARE: Duration = Duration::from_millis(30);
+/// Beats without a packet after which the next one is a new beginning.
+pub const STARVED: u32 = 10;
 /// Rates at which samples are given out and taken.
 pub const RATES_HZ: [u32; 3] = [8_000, 16_000, 48_000];
 /// Time without a packet after which a leg is no longer heard as samples, unless its codec has to be changed for the other one.

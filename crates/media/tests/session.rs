@@ -1,5 +1,7 @@
 //! Relay sessions, driven packet by packet on a clock of the test's own.
 
+#[path = "session/desk.rs"]
+mod desk;
 #[path = "session/garbage.rs"]
 mod garbage;
 #[path = "session/keys.rs"]
@@ -168,7 +170,7 @@ impl Bench {
     }
 
     fn made(&mut self) -> Vec<Sent> {
-        let mut buffer = [0; 200];
+        let mut buffer = [0; 1_500];
         let mut sent = Vec::new();
         while let Some(out) = self.session.poll_packet(&mut buffer) {
             sent.push(Sent { leg: out.leg, channel: out.channel, to: out.to, bytes: buffer[..out.len].to_vec() });

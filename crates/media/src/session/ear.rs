@@ -49,8 +49,8 @@ impl Ear {
 
     pub(super) fn receive(&mut self, now: Instant, header: &Header, payload: &[u8]) {
         self.heard_at = now;
-        let Header { ssrc, sequence, timestamp, marker, .. } = *header;
-        self.listener.receive(now, ssrc, sequence, timestamp, marker, payload);
+        let Header { ssrc, sequence, timestamp, .. } = *header;
+        self.listener.receive(now, ssrc, sequence, timestamp, payload);
     }
 
     /// The next 20 ms, at the start of `room`.

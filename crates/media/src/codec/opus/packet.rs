@@ -106,7 +106,10 @@ fn several(bytes: &[u8]) -> Option<(usize, &[u8])> {
         rest = rest.get(..rest.len().checked_sub(padding)?)?;
     }
     if head & 0x80 == 0 {
-        return rest.len().is_multiple_of(frames).then(|| (frames, rest.get(..rest.len() / frames).unwrap_or_default()));
+        return rest
+            .len()
+            .is_multiple_of(frames)
+            .then(|| (frames, rest.get(..rest.len() / frames).unwrap_or_default()));
     }
     let mut first = None;
     let mut sum = 0;
