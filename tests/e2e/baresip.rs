@@ -127,7 +127,14 @@ impl Phone {
             .find(|path| path.to_string_lossy().ends_with("-dec.wav"))
             .unwrap_or_else(|| panic!("baresip heard nothing\n{}", self.log()));
         let bytes = std::fs::read(ear).unwrap();
-        bytes.get(44..).unwrap_or_default().chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
+        let channels = usize::from(u16::from_le_bytes([bytes[22], bytes[23]]));
+        let rate = u32::from_le_bytes([bytes[24], bytes[25], bytes[26], bytes[27]]);
+        // What a codec with more channels or a higher rate brought becomes one channel of 8 kHz.
+        let together = channels * usize::try_from(rate / RATE).unwrap();
+        let samples = bytes[44..].chunks_exact(2).map(|pair| i32::from(i16::from_le_bytes([pair[0], pair[1]])));
+        let samples: Vec<i32> = samples.collect();
+        let mean = |part: &[i32]| i16::try_from(part.iter().sum::<i32>() / i32::try_from(together).unwrap()).unwrap();
+        samples.chunks_exact(together).map(mean).collect()
     }
 }
 

@@ -30,14 +30,13 @@ struct Listening {
     decoder: Decoder,
     detector: Detector,
     samples: Vec<i16>,
-    pressed: bool,
 }
 
 impl Listening {
     fn new(codec: Codec) -> Option<Self> {
         let decoder = Decoder::new(codec)?;
         let detector = Detector::new(decoder.rate_hz())?;
-        Some(Listening { codec, decoder, detector, samples: Vec::new(), pressed: false })
+        Some(Listening { codec, decoder, detector, samples: Vec::new() })
     }
 }
 
@@ -114,16 +113,13 @@ impl Session {
             return true;
         }
         let mut ended = None;
-        for heard in listening.detector.push(&listening.samples) {
-            match heard {
-                Heard::Began(_) => listening.pressed = true,
-                Heard::Ended(digit) => {
-                    listening.pressed = false;
-                    ended = Some(digit);
-                }
+        listening.detector.push(&listening.samples);
+        while let Some(heard) = listening.detector.poll() {
+            if let Heard::Ended(digit) = heard {
+                ended = Some(digit);
             }
         }
-        let goes_on = stay || !listening.pressed || silence(codec, payload);
+        let goes_on = stay || !listening.detector.is_pressed() || silence(codec, payload);
         if let Some(digit) = ended {
             let takes = self.takes_events(leg);
             if takes {
