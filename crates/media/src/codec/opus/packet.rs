@@ -106,7 +106,10 @@ fn several(bytes: &[u8]) -> Option<(usize, &[u8])> {
         rest = rest.get(..rest.len().checked_sub(padding)?)?;
     }
     if head & 0x80 == 0 {
-        return rest.len().is_multiple_of(frames).then(|| (frames, rest.get(..rest.len() / frames).unwrap_or_default()));
+        return rest
+            .len()
+            .is_multiple_of(frames)
+            .then(|| (frames, rest.get(..rest.len() / frames).unwrap_or_default()));
     }
     let mut first = None;
     let mut sum = 0;
@@ -118,4 +121,54 @@ fn several(bytes: &[u8]) -> Option<(usize, &[u8])> {
     }
     let last = rest.len().checked_sub(sum)?;
     Some((frames, rest.get(..first.unwrap_or(last))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_configuration_has_its_frame_length() {
+        // RFC 6716, Table 2.
+        let silk = [480, 960, 1_920, 2_880];
+        let hybrid = [480, 960, 480, 960];
+        let celt = [120, 240, 480, 960];
+        let expected: Vec<usize> = [silk, silk, silk, hybrid, celt, celt, celt, celt].concat();
+        let read: Vec<usize> = (0..32).filter_map(|n| Some(Packet::read(&[n << 3])?.samples())).collect();
+        assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn frames_are_found_in_every_framing() {
+        let first = |packet: &'static [u8]| Packet::read(packet).map(|packet| (packet.frames, packet.payload));
+        assert_eq!(first(&[0x08, 1, 2]), Some((1, &[1, 2][..])));
+        assert_eq!(first(&[0x09, 1, 2]), Some((2, &[1][..])));
+        assert_eq!(first(&[0x0a, 1, 2, 3]), Some((2, &[2][..])));
+        assert_eq!(first(&[0x0b, 0x03, 1, 2, 3]), Some((3, &[1][..])));
+        assert_eq!(first(&[0x0b, 0x43, 1, 1, 2, 3, 0]), Some((3, &[1][..])));
+        assert_eq!(first(&[0x0b, 0x82, 2, 1, 2, 3]), Some((2, &[1, 2][..])));
+        assert_eq!(first(&[0x0b, 0x81, 1, 2]), Some((1, &[1, 2][..])));
+        for broken in [
+            &[0x09, 1][..],
+            &[0x0a, 2, 1],
+            &[0x0a, 252],
+            &[0x0b, 0],
+            &[0x0b, 2, 1],
+            &[0x0b, 0x42, 9, 1],
+            &[0x0b, 0x82, 9],
+        ] {
+            assert_eq!(Packet::read(broken), None, "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn redundancy_is_a_bit_after_those_for_voice_activity() {
+        let redundant =
+            |first: u8, bits: u8| Packet::read(&[first, bits]).is_some_and(|packet| packet.has_redundancy());
+        assert!(redundant(0x08, 0b0100_0000) && !redundant(0x08, 0b1011_1111));
+        // 60 ms; then 20 ms in two channels.
+        assert!(redundant(0x18, 0b0001_0000) && !redundant(0x18, 0b1110_1111));
+        assert!(redundant(0x0c, 0b0001_0000) && redundant(0x0c, 0b0100_0000) && !redundant(0x0c, 0b1010_1111));
+        assert!(!redundant(0x88, 0xff) && Packet::read(&[0x08]).is_some_and(|packet| !packet.has_redundancy()));
+    }
 }

@@ -140,7 +140,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_changes_nothing() {
-        for value in ["", ";;=;", "useinbandfec", "useinbandfec=yes;usedtx=-1;cbr=2", "maxaveragebitrate=;maxplaybackrate=x", "=1"] {
+        for value in [
+            "",
+            ";;=;",
+            "useinbandfec",
+            "useinbandfec=yes;usedtx=-1;cbr=2",
+            "maxaveragebitrate=;maxplaybackrate=x",
+            "=1",
+        ] {
             assert_eq!(OpusParameters::from_fmtp(value), OpusParameters::default(), "{value}");
         }
     }
