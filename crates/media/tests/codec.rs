@@ -26,7 +26,7 @@ fn codecs_move_between_threads_and_can_be_printed() {
     fn check<T: Send + std::fmt::Debug>(value: T) {
         assert!(!format!("{value:?}").is_empty());
     }
-    decoders().map(check);
+    decoders().into_iter().for_each(check);
     check(Encoder::g722());
     check(Encoder::opus(OpusParameters::default()));
 }

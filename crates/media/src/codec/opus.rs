@@ -12,11 +12,12 @@ pub use self::parameters::{OpusBandwidth, OpusParameters};
 
 use self::packet::Packet;
 use super::Undecodable;
+use crate::limits;
 
 /// Samples per second, whatever a packet holds.
 pub(crate) const RATE_HZ: u32 = 48_000;
-/// Most samples of a packet, and most that are concealed at a time: 120 ms.
-const LONGEST: usize = 5_760;
+/// Most samples of a packet, and most that are concealed at once.
+const LONGEST: usize = 48 * limits::AUDIO_MILLISECONDS;
 /// Lengths in samples that the decoder can conceal at a time: 20, 10, 5 and 2.5 ms.
 const CONCEALED: [usize; 4] = [960, 480, 240, 120];
 /// Lengths in samples that voice is encoded in: 10, 20, 40 and 60 ms.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-/// Most frames in a packet, and the longest packet in milliseconds (3.2.5).
-const FRAMES: usize = 48;
-const LONGEST: Duration = Duration::from_millis(120);
+use crate::limits;
+
+/// Longest packet (3.2.5).
+const LONGEST: Duration = Duration::from_millis(limits::AUDIO_MILLISECONDS as u64);
 
 /// What is known of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +91,7 @@ fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
 fn several(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let (head, mut rest) = bytes.split_first()?;
     let frames = usize::from(head & 0x3f);
-    if !(1..=FRAMES).contains(&frames) {
+    if frames == 0 {
         return None;
     }
     if head & 0x40 != 0 {
