@@ -1,12 +1,12 @@
 //! Opus at 48 kHz, one channel (RFC 6716, RFC 7587): any packet is decoded, voice is encoded.
 //!
-//! The coding itself is `opus-pure`'s; docs/adr/0007-opus.md says why. Here stand its limits, what its face leaves open, and how
-//! packets are lost.
+//! The coding itself is `opus-pure`'s; `docs/adr` says why. Here stand its limits, what its face leaves open, and what becomes of
+//! packets that were lost.
 
 mod packet;
 mod parameters;
 
-use opus_pure::{Application, Bandwidth, OpusDecoder, OpusEncoder, RateControl, Signal};
+use opus_pure::{Application, Bandwidth, OpusDecoder, OpusEncoder, RateControl};
 
 pub use self::parameters::{OpusBandwidth, OpusParameters};
 
@@ -107,7 +107,6 @@ impl Encoder {
         encoder.use_dtx = parameters.dtx;
         encoder.packet_loss_perc = i32::from(parameters.expected_loss_percent.min(100));
         encoder.complexity = i32::from(parameters.complexity.min(10));
-        encoder.signal_type = Some(Signal::Voice);
         encoder.max_bandwidth = match parameters.max_bandwidth {
             OpusBandwidth::Narrow => Bandwidth::Narrowband,
             OpusBandwidth::Medium => Bandwidth::Mediumband,
