@@ -11,10 +11,11 @@ use thiserror::Error;
 pub use self::opus::{OpusBandwidth, OpusParameters};
 
 use crate::g711;
+use crate::limits;
 use crate::plan::Codec;
 
-/// Longest payload of a codec with 8,000 bytes a second: 120 ms.
-const LONGEST_BYTES: usize = 960;
+/// Longest payload of a codec with 8,000 bytes a second.
+const LONGEST_BYTES: usize = 8 * limits::AUDIO_MILLISECONDS;
 
 /// A payload that its codec cannot have made. What stands for it is concealment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -84,7 +85,6 @@ impl Decoder {
 
     /// Appends the samples of a payload, at most 120 ms of them: a longer payload cannot be decoded.
     pub fn decode(&mut self, payload: &[u8], out: &mut Vec<i16>) -> Result<(), Undecodable> {
-        // A byte is 125 µs in all of these.
         if !matches!(self.0, Decoding::Opus(_)) && payload.len() > LONGEST_BYTES {
             return Err(Undecodable);
         }

@@ -1,22 +1,23 @@
 //! Opus at 48 kHz, one channel (RFC 6716, RFC 7587): any packet is decoded, voice is encoded.
 //!
-//! The coding itself is `opus-pure`'s; docs/adr/0007-opus.md says why. Here stand its limits, what its face leaves open, and how
-//! packets are lost.
+//! The coding itself is `opus-pure`'s; `docs/adr` says why. Here stand its limits, what its face leaves open, and what becomes of
+//! packets that were lost.
 
 mod packet;
 mod parameters;
 
-use opus_pure::{Application, Bandwidth, OpusDecoder, OpusEncoder, RateControl, Signal};
+use opus_pure::{Application, Bandwidth, OpusDecoder, OpusEncoder, RateControl};
 
 pub use self::parameters::{OpusBandwidth, OpusParameters};
 
 use self::packet::Packet;
 use super::Undecodable;
+use crate::limits;
 
 /// Samples per second, whatever a packet holds.
 pub(crate) const RATE_HZ: u32 = 48_000;
-/// Most samples of a packet, and most that are concealed at a time: 120 ms.
-const LONGEST: usize = 5_760;
+/// Most samples of a packet, and most that are concealed at once.
+const LONGEST: usize = 48 * limits::AUDIO_MILLISECONDS;
 /// Lengths in samples that the decoder can conceal at a time: 20, 10, 5 and 2.5 ms.
 const CONCEALED: [usize; 4] = [960, 480, 240, 120];
 /// Lengths in samples that voice is encoded in: 10, 20, 40 and 60 ms.
@@ -106,7 +107,6 @@ impl Encoder {
         encoder.use_dtx = parameters.dtx;
         encoder.packet_loss_perc = i32::from(parameters.expected_loss_percent.min(100));
         encoder.complexity = i32::from(parameters.complexity.min(10));
-        encoder.signal_type = Some(Signal::Voice);
         encoder.max_bandwidth = match parameters.max_bandwidth {
             OpusBandwidth::Narrow => Bandwidth::Narrowband,
             OpusBandwidth::Medium => Bandwidth::Mediumband,

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-/// Most frames in a packet, and the longest packet in milliseconds (3.2.5).
-const FRAMES: usize = 48;
-const LONGEST: Duration = Duration::from_millis(120);
+use crate::limits;
+
+/// Longest packet (3.2.5).
+const LONGEST: Duration = Duration::from_millis(limits::AUDIO_MILLISECONDS as u64);
 
 /// What is known of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +91,7 @@ fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
 fn several(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let (head, mut rest) = bytes.split_first()?;
     let frames = usize::from(head & 0x3f);
-    if !(1..=FRAMES).contains(&frames) {
+    if frames == 0 {
         return None;
     }
     if head & 0x40 != 0 {
@@ -121,4 +122,54 @@ fn several(bytes: &[u8]) -> Option<(usize, &[u8])> {
     }
     let last = rest.len().checked_sub(sum)?;
     Some((frames, rest.get(..first.unwrap_or(last))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_configuration_has_its_frame_length() {
+        // RFC 6716, Table 2.
+        let silk = [480, 960, 1_920, 2_880];
+        let hybrid = [480, 960, 480, 960];
+        let celt = [120, 240, 480, 960];
+        let expected: Vec<usize> = [silk, silk, silk, hybrid, celt, celt, celt, celt].concat();
+        let read: Vec<usize> = (0..32).filter_map(|n| Some(Packet::read(&[n << 3])?.samples())).collect();
+        assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn frames_are_found_in_every_framing() {
+        let first = |packet: &'static [u8]| Packet::read(packet).map(|packet| (packet.frames, packet.payload));
+        assert_eq!(first(&[0x08, 1, 2]), Some((1, &[1, 2][..])));
+        assert_eq!(first(&[0x09, 1, 2]), Some((2, &[1][..])));
+        assert_eq!(first(&[0x0a, 1, 2, 3]), Some((2, &[2][..])));
+        assert_eq!(first(&[0x0b, 0x03, 1, 2, 3]), Some((3, &[1][..])));
+        assert_eq!(first(&[0x0b, 0x43, 1, 1, 2, 3, 0]), Some((3, &[1][..])));
+        assert_eq!(first(&[0x0b, 0x82, 2, 1, 2, 3]), Some((2, &[1, 2][..])));
+        assert_eq!(first(&[0x0b, 0x81, 1, 2]), Some((1, &[1, 2][..])));
+        for broken in [
+            &[0x09, 1][..],
+            &[0x0a, 2, 1],
+            &[0x0a, 252],
+            &[0x0b, 0],
+            &[0x0b, 2, 1],
+            &[0x0b, 0x42, 9, 1],
+            &[0x0b, 0x82, 9],
+        ] {
+            assert_eq!(Packet::read(broken), None, "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn redundancy_is_a_bit_after_those_for_voice_activity() {
+        let redundant =
+            |first: u8, bits: u8| Packet::read(&[first, bits]).is_some_and(|packet| packet.has_redundancy());
+        assert!(redundant(0x08, 0b0100_0000) && !redundant(0x08, 0b1011_1111));
+        // 60 ms; then 20 ms in two channels.
+        assert!(redundant(0x18, 0b0001_0000) && !redundant(0x18, 0b1110_1111));
+        assert!(redundant(0x0c, 0b0001_0000) && redundant(0x0c, 0b0100_0000) && !redundant(0x0c, 0b1010_1111));
+        assert!(!redundant(0x88, 0xff) && Packet::read(&[0x08]).is_some_and(|packet| !packet.has_redundancy()));
+    }
 }

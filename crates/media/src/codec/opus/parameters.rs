@@ -34,6 +34,9 @@ pub struct OpusParameters {
     pub complexity: u8,
 }
 
+/// Losses to be ready for where the other side wants FEC, until its reports tell more.
+const LOSS_PERCENT: u8 = 10;
+
 /// Range of bit rates (RFC 7587, 6.1).
 const BITRATES: std::ops::RangeInclusive<u32> = 6_000..=510_000;
 
@@ -45,7 +48,7 @@ impl Default for OpusParameters {
             constant_rate: false,
             fec: false,
             dtx: false,
-            expected_loss_percent: 5,
+            expected_loss_percent: 0,
             max_bandwidth: OpusBandwidth::Full,
             complexity: 5,
         }
@@ -70,6 +73,9 @@ impl OpusParameters {
                 "cbr" => parameters.constant_rate = switch(value).unwrap_or(parameters.constant_rate),
                 _ => {}
             }
+        }
+        if parameters.fec {
+            parameters.expected_loss_percent = LOSS_PERCENT;
         }
         let usual = usual_bitrate(parameters.max_bandwidth);
         parameters.bitrate_bps = bitrate.map_or(usual, |most| usual.min(most).max(*BITRATES.start()));
@@ -132,6 +138,7 @@ mod tests {
             constant_rate: true,
             fec: true,
             dtx: true,
+            expected_loss_percent: 10,
             max_bandwidth: OpusBandwidth::Wide,
             ..OpusParameters::default()
         };
