@@ -20,6 +20,8 @@ mod silence;
 mod sources;
 #[path = "session/statistics.rs"]
 mod statistics;
+#[path = "session/tones.rs"]
+mod tones;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
