@@ -57,7 +57,6 @@ impl Phone {
     }
 
     /// The same with codecs of its own.
-    #[expect(clippy::too_many_arguments, reason = "each says something of one phone")]
     pub(crate) fn start_speaking(
         server: &Server,
         transport: Transport,
