@@ -18,6 +18,7 @@ pub mod ice;
 pub mod jitter;
 pub mod limits;
 pub mod listen;
+pub mod mixer;
 pub mod negotiation;
 pub mod plan;
 pub mod profile;

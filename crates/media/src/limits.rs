@@ -77,6 +77,10 @@ pub const DELAY_WINDOW_BEATS: u32 = 100;
 pub const SPARE: Duration = Duration::from_millis(30);
 /// Beats without a packet after which the next one is a new beginning.
 pub const STARVED: u32 = 10;
+/// Most parties in a room; a further one is turned away.
+pub const PARTIES: usize = 1_000;
+/// How many members of a room are heard at one moment: the loudest.
+pub const HEARD_AT_ONCE: usize = 8;
 /// Rates at which samples are given out and taken.
 pub const RATES_HZ: [u32; 3] = [8_000, 16_000, 48_000];
 /// Time without a packet after which a leg is no longer heard as samples, unless its codec has to be changed for the other one.
