@@ -1,4 +1,4 @@
-//! The media worker: ports, sockets, and playback files for the sessions of [`media`].
+//! The media worker: ports, sockets, playback files and recordings for the sessions of [`media`].
 //!
 //! One worker is one thread with a port range of its own. It carries out [`media::Command`]s and tells
 //! [`media::Fact`]s; it never sees a session description and decides nothing about a call.
@@ -22,6 +22,7 @@ mod limits;
 mod mailbox;
 mod playback;
 mod ports;
+pub mod recording;
 mod shared;
 mod slots;
 mod worker;

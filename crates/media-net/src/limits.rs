@@ -90,3 +90,34 @@ pub(crate) const MAX_URL_BYTES: usize = 2_048;
 
 /// The longest header of an answer from the web.
 pub(crate) const MAX_RESPONSE_HEADER_BYTES: usize = 16 * 1024;
+
+/// Recordings of one recorder.
+pub(crate) const MAX_RECORDINGS: usize = 4_096;
+
+/// Samples per second that recordings may have.
+pub(crate) const RECORDING_RATES_HZ: [u32; 3] = [8_000, 16_000, 48_000];
+
+/// Blocks of 20 ms of one recording that wait for the writer: four seconds. A further one is lost and counted.
+pub(crate) const MAX_WAITING_BLOCKS: usize = 200;
+
+/// Empty blocks kept for the media thread to fill again.
+pub(crate) const MAX_SPARE_BLOCKS: usize = 16;
+
+/// The longest block, in frames: 20 ms at 48 kHz. A longer one is cut in pieces.
+pub(crate) const MAX_BLOCK_FRAMES: usize = 960;
+
+/// How often the writer looks at its recordings.
+pub(crate) const WRITE_EVERY: Duration = Duration::from_millis(100);
+
+/// How often what has come is brought to disk and counted in the file's header.
+pub(crate) const SETTLE_EVERY: Duration = Duration::from_secs(1);
+
+/// Bytes of one recording held back for a larger write.
+pub(crate) const WRITE_BUFFER_BYTES: usize = 64 * 1024;
+
+/// The longest name of a recording, folders included, and the most names in it.
+pub(crate) const MAX_RECORDING_NAME_BYTES: usize = 1_024;
+pub(crate) const MAX_RECORDING_FOLDERS: usize = 16;
+
+/// Files left behind that are repaired at one start.
+pub(crate) const MAX_REPAIRED_FILES: usize = 100_000;

@@ -4,5 +4,7 @@
 mod kinds;
 #[path = "files/limits.rs"]
 mod limits;
+#[path = "files/recording.rs"]
+mod recording;
 #[path = "files/sound.rs"]
 mod sound;

@@ -52,8 +52,19 @@ pub(super) fn open(mut bytes: impl Bytes) -> Result<Opened, PlaybackError> {
     let Some((track, parameters)) = found else {
         return Err(PlaybackError::Encoding("what is inside".into()));
     };
+    // Before a decoder reserves memory for hundreds of channels.
+    let channels = parameters.channels.as_ref().map(|channels| channels.count());
+    if let (Some(rate_hz), Some(channels)) = (parameters.sample_rate, channels)
+        && !is_playable(rate_hz, channels)
+    {
+        return Err(PlaybackError::Format { rate_hz, channels });
+    }
     let decoder = decoder(kind, &parameters)?;
     Ok(Opened { packets, decoder, track })
+}
+
+pub(super) fn is_playable(rate_hz: u32, channels: usize) -> bool {
+    (8_000..=48_000).contains(&rate_hz) && matches!(channels, 1 | 2)
 }
 
 /// Read in order, never back and forth: what stands at the end of a file is not trusted to be there.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use symphonia::core::errors::Error;
 
-use super::container::{Bytes, Opened, blame, open};
+use super::container::{Bytes, Opened, blame, is_playable, open};
 use super::resample::Resampler;
 use super::{PlaybackError, Rate};
 use crate::limits::{MAX_BAD_PACKETS, MAX_DECODING, MAX_PLAYBACK};
@@ -80,7 +80,7 @@ struct Resampling {
 
 impl Sound {
     fn add(&mut self, rate_hz: u32, channels: usize, interleaved: &[f32]) -> Result<(), PlaybackError> {
-        if !(8_000..=48_000).contains(&rate_hz) || !matches!(channels, 1 | 2) {
+        if !is_playable(rate_hz, channels) {
             return Err(PlaybackError::Format { rate_hz, channels });
         }
         let resampling = self
