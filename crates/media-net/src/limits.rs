@@ -73,7 +73,7 @@ pub(crate) const MAX_VORBIS_VALUES: u64 = 4 * 1024 * 1024;
 /// Packets of a file that cannot be decoded, before the rest of it is left out.
 pub(crate) const MAX_BAD_PACKETS: usize = 50;
 
-/// How long decoding a file may take. Five minutes of MP3 take about one second.
+/// How long decoding a file may take. Five minutes of 44.1 kHz stereo take less than a second.
 pub(crate) const MAX_DECODING: Duration = Duration::from_secs(20);
 
 /// The largest file from the web. It is held in memory until it has been decoded.
