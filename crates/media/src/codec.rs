@@ -3,10 +3,19 @@
 //! Samples are 16 bits linear, one channel. A codec has one sampling rate of its own, which is not always its RTP clock
 //! (G.722 runs at 16 kHz under a clock of 8 kHz: RFC 3551, 4.5.2).
 
+mod g722;
+mod opus;
+
 use thiserror::Error;
 
+pub use self::opus::{OpusBandwidth, OpusParameters};
+
 use crate::g711;
+use crate::limits;
 use crate::plan::Codec;
+
+/// Longest payload of a codec with 8,000 bytes a second.
+const LONGEST_BYTES: usize = 8 * limits::AUDIO_MILLISECONDS;
 
 /// A payload that its codec cannot have made. What stands for it is concealment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -21,6 +30,8 @@ pub struct Decoder(Decoding);
 enum Decoding {
     Pcmu,
     Pcma,
+    G722(Box<g722::Decoder>),
+    Opus(Box<opus::Decoder>),
 }
 
 impl Decoder {
@@ -33,35 +44,55 @@ impl Decoder {
         }
     }
 
+    /// A decoder of G.722 at 64 kbit/s.
+    pub fn g722() -> Self {
+        Decoder(Decoding::G722(Box::default()))
+    }
+
+    /// A decoder of Opus; two channels become one.
+    pub fn opus() -> Option<Self> {
+        Some(Decoder(Decoding::Opus(Box::new(opus::Decoder::new()?))))
+    }
+
     /// Samples per second of what it makes.
     pub fn rate_hz(&self) -> u32 {
         match self.0 {
             Decoding::Pcmu | Decoding::Pcma => 8_000,
+            Decoding::G722(_) => g722::RATE_HZ,
+            Decoding::Opus(_) => opus::RATE_HZ,
         }
     }
 
-    /// Appends the samples of a payload, at most 120 ms of them.
+    /// Appends the samples of a payload, at most 120 ms of them: a longer payload cannot be decoded.
     pub fn decode(&mut self, payload: &[u8], out: &mut Vec<i16>) -> Result<(), Undecodable> {
-        match &self.0 {
+        if !matches!(self.0, Decoding::Opus(_)) && payload.len() > LONGEST_BYTES {
+            return Err(Undecodable);
+        }
+        match &mut self.0 {
             Decoding::Pcmu => out.extend(payload.iter().map(|byte| g711::decode_pcmu(*byte))),
             Decoding::Pcma => out.extend(payload.iter().map(|byte| g711::decode_pcma(*byte))),
+            Decoding::G722(decoder) => out.extend(payload.iter().flat_map(|byte| decoder.decode(*byte))),
+            Decoding::Opus(decoder) => decoder.decode(payload, out)?,
         }
         Ok(())
     }
 
     /// Appends `samples` samples for the packet lost just before `next`, if `next` carries them a second time (Opus in-band FEC,
-    /// RFC 6716, 2.1.7). `false`, and nothing appended, when it does not.
-    pub fn recover(&mut self, _next: &[u8], _samples: usize, _out: &mut Vec<i16>) -> bool {
-        match &self.0 {
-            Decoding::Pcmu | Decoding::Pcma => false,
+    /// RFC 6716, 2.1.7). `false`, and nothing appended, when it does not, or for more than 120 ms. `next` is decoded afterwards
+    /// as ever.
+    pub fn recover(&mut self, next: &[u8], samples: usize, out: &mut Vec<i16>) -> bool {
+        match &mut self.0 {
+            Decoding::Pcmu | Decoding::Pcma | Decoding::G722(_) => false,
+            Decoding::Opus(decoder) => decoder.recover(next, samples, out),
         }
     }
 
     /// Appends `samples` samples in place of what was lost, in the codec's own manner. `false`, and nothing appended, when it
-    /// has none.
-    pub fn conceal(&mut self, _samples: usize, _out: &mut Vec<i16>) -> bool {
-        match &self.0 {
-            Decoding::Pcmu | Decoding::Pcma => false,
+    /// has none, or for more than 120 ms at a time.
+    pub fn conceal(&mut self, samples: usize, out: &mut Vec<i16>) -> bool {
+        match &mut self.0 {
+            Decoding::Pcmu | Decoding::Pcma | Decoding::G722(_) => false,
+            Decoding::Opus(decoder) => decoder.conceal(samples, out),
         }
     }
 }
@@ -74,6 +105,8 @@ pub struct Encoder(Encoding);
 enum Encoding {
     Pcmu,
     Pcma,
+    G722(Box<g722::Encoder>),
+    Opus(Box<opus::Encoder>),
 }
 
 impl Encoder {
@@ -86,26 +119,51 @@ impl Encoder {
         }
     }
 
+    /// An encoder of G.722 at 64 kbit/s. A last odd sample goes into the next payload.
+    pub fn g722() -> Self {
+        Encoder(Encoding::G722(Box::default()))
+    }
+
+    /// An encoder of Opus, for voice. With DTX, a payload of at most two bytes need not be sent.
+    pub fn opus(parameters: OpusParameters) -> Option<Self> {
+        Some(Encoder(Encoding::Opus(Box::new(opus::Encoder::new(&parameters)?))))
+    }
+
     /// Samples per second of what it takes.
     pub fn rate_hz(&self) -> u32 {
         match self.0 {
             Encoding::Pcmu | Encoding::Pcma => 8_000,
+            Encoding::G722(_) => g722::RATE_HZ,
+            Encoding::Opus(_) => opus::RATE_HZ,
+        }
+    }
+
+    /// Tells what the other side loses of what is sent, in percent. Opus alone makes something of it.
+    pub fn expect_loss(&mut self, percent: u8) {
+        match &mut self.0 {
+            Encoding::Pcmu | Encoding::Pcma | Encoding::G722(_) => {}
+            Encoding::Opus(encoder) => encoder.expect_loss(percent),
         }
     }
 
     /// Writes the payload of one packet and tells its length; `None` when there is no room for it, or when the codec has no frame
     /// of that many samples (Opus: 10, 20, 40 or 60 ms).
     pub fn encode(&mut self, samples: &[i16], out: &mut [u8]) -> Option<usize> {
-        let law = match self.0 {
-            Encoding::Pcmu => g711::encode_pcmu,
-            Encoding::Pcma => g711::encode_pcma,
-        };
-        let out = out.get_mut(..samples.len())?;
-        for (byte, sample) in out.iter_mut().zip(samples) {
-            *byte = law(*sample);
+        match &mut self.0 {
+            Encoding::Pcmu => companded(samples, out, g711::encode_pcmu),
+            Encoding::Pcma => companded(samples, out, g711::encode_pcma),
+            Encoding::G722(encoder) => encoder.encode(samples, out),
+            Encoding::Opus(encoder) => encoder.encode(samples, out),
         }
-        Some(samples.len())
     }
+}
+
+fn companded(samples: &[i16], out: &mut [u8], law: fn(i16) -> u8) -> Option<usize> {
+    let out = out.get_mut(..samples.len())?;
+    for (byte, sample) in out.iter_mut().zip(samples) {
+        *byte = law(*sample);
+    }
+    Some(samples.len())
 }
 
 #[cfg(test)]

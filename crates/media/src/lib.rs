@@ -1,4 +1,4 @@
-//! Media without I/O: SDP, offer/answer, RTP, RTCP, G.711 and relay sessions.
+//! Media without I/O: SDP, offer/answer, RTP, RTCP, codecs and relay sessions.
 //!
 //! Nothing here owns a socket, a clock or a thread. [`Negotiation`] and [`plan`] decide what two legs say to each other
 //! (RFC 3264); the result is a [`Plan`], plain data that a worker carries out with a [`Session`]. A session is driven from

@@ -49,6 +49,8 @@ pub const RTCP_COMPOUND: usize = 16;
 pub const FACTS: usize = 16;
 /// Silence of the current source after which another allowed address may take over.
 pub const TAKEOVER: Duration = Duration::from_secs(2);
+/// Longest audio of one payload in milliseconds, and longest that is concealed at once; a longer payload cannot be decoded.
+pub const AUDIO_MILLISECONDS: usize = 120;
 /// Step in sequence numbers beyond which a packet is no longer taken as the next of its stream (RFC 3550, A.1).
 pub const DROPOUT: i16 = 3_000;
 /// Time without a packet of an unfinished telephone event after which it counts as ended.

@@ -1,10 +1,11 @@
-//! A relayed packet costs no allocation. Counted for each thread, since the test harness allocates in its own.
+//! A relayed packet costs no allocation, and a decoded one none. Counted for each thread, since the test harness allocates in its own.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use media::codec::{Decoder, Encoder, OpusParameters};
 use media::rtp::{HEADER, Rewrite};
 use media::srtp::{MasterKey, Sealer, Suite};
 use media::{Accept, Carries, Channel, Codec, Leg, LegPlan, Plan, Samples, Security, Session, SessionId, Verdict};
@@ -155,4 +156,28 @@ fn packets_are_relayed_played_and_dropped_without_allocation() {
     }
     assert_eq!(allocations() - before, 0, "playing");
     assert_eq!(played, 50);
+}
+
+#[test]
+fn frames_are_decoded_without_allocation() {
+    let mut payload = [0; 1_500];
+    let mut encoder = Encoder::opus(OpusParameters::default()).expect("encodes");
+    let samples: Vec<i16> = (0..960_i16).map(|n| n % 120 * 100).collect();
+    encoder.encode(&samples, &mut payload).expect("a frame");
+    let length = encoder.encode(&samples, &mut payload).expect("a frame");
+    let (mut wide, mut opus) = (Decoder::g722(), Decoder::opus().expect("decodes"));
+    let (mut narrow, mut out) = (Encoder::g722(), Vec::with_capacity(5_760));
+    // The first frame makes room.
+    opus.decode(&payload[..length], &mut out).expect("decodable");
+
+    let before = allocations();
+    for _ in 0..100 {
+        out.clear();
+        opus.decode(&payload[..length], &mut out).expect("decodable");
+        out.clear();
+        let mut bytes = [0; 160];
+        assert_eq!(narrow.encode(&samples[..320], &mut bytes), Some(160));
+        wide.decode(&bytes, &mut out).expect("decodable");
+    }
+    assert_eq!(allocations(), before);
 }
