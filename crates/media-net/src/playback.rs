@@ -12,6 +12,7 @@ mod container;
 mod decode;
 mod fetch;
 mod loader;
+mod opus;
 mod resample;
 mod vorbis;
 
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use crate::limits::{MAX_FILE_BYTES, MAX_PLAYBACK};
 pub use fetch::{Allowed, FetchError, FetchPolicy, NotAllowable};
 pub(crate) use loader::{Loaded, Loader, Source, Ticket};
+pub(crate) use resample::Resampler;
 
 /// Samples per second of what is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,13 +54,13 @@ pub enum PlaybackError {
     #[error("cannot be read ({0}): check that the file exists and that YakYak may read it")]
     Io(#[from] std::io::Error),
     /// The path leads to a directory, a pipe or a device.
-    #[error("not a regular file: name a WAV, MP3, Ogg Vorbis or FLAC file")]
+    #[error("not a regular file: name a WAV, MP3, Ogg (Vorbis or Opus) or FLAC file")]
     NotAFile,
     /// The first bytes are those of no kind of file that is played.
-    #[error("neither WAV, MP3, Ogg Vorbis nor FLAC: convert it to one of them")]
+    #[error("neither WAV, MP3, Ogg (Vorbis or Opus) nor FLAC: convert it to one of them")]
     Unknown,
     /// A container that is played, with an encoding inside that is not.
-    #[error("{0} is not played: convert the file to 16-bit WAV, MP3, Ogg Vorbis or FLAC")]
+    #[error("{0} is not played: convert the file to 16-bit WAV, MP3, Ogg (Vorbis or Opus) or FLAC")]
     Encoding(String),
     /// The file contradicts itself, or ends before its sound begins.
     #[error("a broken file ({0}): make it again from its source")]
@@ -76,7 +78,7 @@ pub enum PlaybackError {
     Empty,
     /// The file is larger or longer than what is played.
     #[error(
-        "larger than {} MB or longer than {} s: shorten it, or save it as MP3, Ogg Vorbis or FLAC",
+        "larger than {} MB or longer than {} s: shorten it, or save it as MP3, Ogg (Vorbis or Opus) or FLAC",
         MAX_FILE_BYTES >> 20,
         MAX_PLAYBACK.as_secs()
     )]
@@ -89,7 +91,7 @@ pub enum PlaybackError {
     Fetch(#[from] FetchError),
 }
 
-/// Reads a WAV, MP3, Ogg Vorbis or FLAC file into samples, both channels mixed to one. Takes as long as the disk does.
+/// Reads a WAV, MP3, Ogg (Vorbis or Opus) or FLAC file into samples, both channels mixed to one. Takes as long as the disk does.
 ///
 /// # Errors
 /// The file cannot be read or is not of a kind that is played; see [`PlaybackError`].

@@ -13,6 +13,7 @@ mod finish;
 mod handle;
 mod medium;
 mod ogg;
+mod opus;
 mod place;
 mod repair;
 mod track;
@@ -30,6 +31,7 @@ use crossbeam_channel::{Sender, unbounded};
 
 use crate::limits::{MAX_RECORDINGS, RECORDING_RATES_HZ};
 pub use handle::Recording;
+pub use opus::opus;
 pub use repair::{repair, repair_all};
 use writer::{Order, Start};
 

@@ -10,9 +10,11 @@ use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, AudioDe
 use symphonia::core::errors::Error;
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
 use symphonia::core::io::{MediaSourceStream, ReadOnlySource};
+use symphonia::core::packet::Packet;
 use symphonia::default::codecs::{FlacDecoder, MpaDecoder, PcmDecoder, VorbisDecoder};
 use symphonia::default::formats::{FlacReader, MpaReader, OggReader, WavReader};
 
+use super::opus::Opus;
 use super::{PlaybackError, vorbis};
 use crate::limits::{MAX_FILE_CHUNKS, MAX_WAV_FORMAT_BYTES};
 
@@ -24,8 +26,31 @@ impl<T: Read + Seek + Send + Sync + 'static> Bytes for T {}
 /// A file whose packets can be read and decoded.
 pub(super) struct Opened {
     pub(super) packets: Box<dyn FormatReader>,
-    pub(super) decoder: Box<dyn AudioDecoder>,
+    pub(super) decoder: Decoder,
     pub(super) track: u32,
+}
+
+/// From packets to samples.
+pub(super) enum Decoder {
+    Symphonia(Box<dyn AudioDecoder>),
+    Opus(Opus),
+}
+
+impl Decoder {
+    /// Puts the interleaved samples of a packet in place of what was there, and tells their rate and their channels.
+    pub(super) fn decode(&mut self, packet: &Packet, interleaved: &mut Vec<f32>) -> Result<(u32, usize), Error> {
+        match self {
+            Decoder::Symphonia(decoder) => {
+                let decoded = decoder.decode(packet)?;
+                decoded.copy_to_vec_interleaved(interleaved);
+                Ok((decoded.spec().rate(), decoded.spec().channels().count()))
+            }
+            Decoder::Opus(opus) => {
+                opus.decode(packet, interleaved)?;
+                Ok((opus.rate_hz(), 1))
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,11 +63,16 @@ enum Kind {
 
 pub(super) fn open(mut bytes: impl Bytes) -> Result<Opened, PlaybackError> {
     let kind = kind(&mut bytes)?;
+    let known = kind != Kind::Ogg || is_known_stream(&mut bytes)?;
     let options = FormatOptions::default();
     let packets: Box<dyn FormatReader> = match kind {
         Kind::Wav => Box::new(WavReader::try_new(stream(wav(bytes)?), options).map_err(blame)?),
         Kind::Mp3 => Box::new(MpaReader::try_new(stream(bytes), options).map_err(blame)?),
-        Kind::Ogg => Box::new(OggReader::try_new(stream(bytes), options).map_err(blame)?),
+        Kind::Ogg => Box::new(OggReader::try_new(stream(bytes), options).map_err(|error| match blame(error) {
+            // It looks for a stream that it knows until the file ends.
+            PlaybackError::Broken(_) if !known => PlaybackError::Encoding("this encoding in Ogg".into()),
+            other => other,
+        })?),
         Kind::Flac => Box::new(FlacReader::try_new(stream(bytes), options).map_err(blame)?),
     };
     let found = packets.default_track(TrackType::Audio).and_then(|track| {
@@ -72,7 +102,7 @@ fn stream(bytes: impl Read + Send + Sync + 'static) -> MediaSourceStream<'static
     MediaSourceStream::new(Box::new(ReadOnlySource::new(bytes)), Default::default())
 }
 
-fn decoder(kind: Kind, parameters: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, PlaybackError> {
+fn decoder(kind: Kind, parameters: &AudioCodecParameters) -> Result<Decoder, PlaybackError> {
     let options = AudioDecoderOptions::default();
     let decoder: Result<Box<dyn AudioDecoder>, Error> = match kind {
         Kind::Wav => PcmDecoder::try_new(parameters, &options).map(|decoder| Box::new(decoder) as _),
@@ -84,15 +114,17 @@ fn decoder(kind: Kind, parameters: &AudioCodecParameters) -> Result<Box<dyn Audi
                 vorbis::check(parameters.extra_data.as_deref().unwrap_or_default())?;
                 VorbisDecoder::try_new(parameters, &options).map(|decoder| Box::new(decoder) as _)
             }
+            codec::CODEC_ID_OPUS => {
+                return Opus::new(parameters.extra_data.as_deref().unwrap_or_default()).map(Decoder::Opus);
+            }
             other => return Err(PlaybackError::Encoding(name(other))),
         },
     };
-    decoder.map_err(blame)
+    decoder.map(Decoder::Symphonia).map_err(blame)
 }
 
 fn name(id: AudioCodecId) -> String {
     match id {
-        codec::CODEC_ID_OPUS => "Opus in Ogg".into(),
         codec::CODEC_ID_SPEEX => "Speex in Ogg".into(),
         _ => "this encoding in Ogg".into(),
     }
@@ -188,6 +220,20 @@ fn wav<B: Bytes>(mut bytes: B) -> Result<Chain<Cursor<Vec<u8>>, Take<B>>, Playba
         at += u64::from(length) + u64::from(length % 2);
     }
     Err(broken("too many chunks before its samples"))
+}
+
+/// Whether the first stream of an Ogg file is one of those that are played.
+fn is_known_stream(bytes: &mut impl Bytes) -> io::Result<bool> {
+    let mut page = [0; 47];
+    let start = bytes.stream_position()?;
+    let length = fill(bytes, &mut page)?;
+    bytes.seek(SeekFrom::Start(start))?;
+    Ok(match page.get(28..length) {
+        Some([b'O', b'p', b'u', b's', b'H', b'e', b'a', b'd', .., family]) => *family < 2,
+        Some([b'\x01', b'v', b'o', b'r', b'b', b'i', b's', ..] | [b'\x7f', b'F', b'L', b'A', b'C', ..]) => true,
+        Some(_) => length < page.len(),
+        None => true,
+    })
 }
 
 /// Reads until the buffer is full or the file ends.

@@ -36,12 +36,8 @@ pub(super) fn decode(bytes: impl Bytes, rate: Rate) -> Result<Arc<[i16]>, Playba
         if packet.track_id != track {
             continue;
         }
-        match decoder.decode(&packet) {
-            Ok(decoded) => {
-                let (rate_hz, channels) = (decoded.spec().rate(), decoded.spec().channels().count());
-                decoded.copy_to_vec_interleaved(&mut interleaved);
-                sound.add(rate_hz, channels, &interleaved)?;
-            }
+        match decoder.decode(&packet, &mut interleaved) {
+            Ok((rate_hz, channels)) => sound.add(rate_hz, channels, &interleaved)?,
             // One bad packet is a short gap; a file of nothing else is no sound.
             Err(Error::DecodeError(what)) => {
                 bad += 1;

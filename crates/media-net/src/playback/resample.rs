@@ -44,6 +44,12 @@ impl Resampler {
         Resampler { step_in, step_out, rows, window: vec![0.0; half], phase: 0, taken: 0, given: 0 }
     }
 
+    /// Output samples by which what comes out lags behind what went in, until [`Self::finish`].
+    pub(crate) fn held(&self) -> usize {
+        let taps = self.rows[0].len();
+        (taps - taps / 2).saturating_sub(usize::from(taps == 1)) * self.step_out / self.step_in
+    }
+
     pub(crate) fn push(&mut self, samples: &[f32], out: &mut Vec<i16>) {
         self.taken += samples.len() as u64;
         self.shift(samples, out);

@@ -74,6 +74,18 @@ fn ogg_vorbis() {
 }
 
 #[test]
+fn ogg_opus() {
+    let directory = tempfile::tempdir().unwrap();
+    for (rate_hz, channels, options) in
+        [(8_000, 1, "-b:a 24k"), (16_000, 2, "-b:a 64k"), (48_000, 2, "-frame_duration 60")]
+    {
+        let source = wav(directory.path(), rate_hz, channels, 0.5);
+        let path = encoded(directory.path(), &source, &format!("-c:a libopus {options}"), &format!("{rate_hz}.opus"));
+        assert_half_a_second(&path, 1);
+    }
+}
+
+#[test]
 fn flac_alone_and_in_ogg() {
     let directory = tempfile::tempdir().unwrap();
     for (rate_hz, channels) in [(8_000, 1), (16_000, 2), (44_100, 1), (48_000, 2)] {
@@ -127,8 +139,11 @@ fn what_is_not_played_says_what_to_do() {
         assert!(matches!(refusal(&path), PlaybackError::Broken(_)), "{broken:?}: {:?}", refusal(&path));
     }
     let stereo = wav(directory.path(), 48_000, 2, 0.2);
-    let opus = encoded(directory.path(), &stereo, "-c:a libopus", "opus.ogg");
-    assert!(matches!(refusal(&opus), PlaybackError::Encoding(what) if what.contains("Opus")));
+    let mono = wav(directory.path(), 16_000, 1, 0.2);
+    let speex = encoded(directory.path(), &mono, "-c:a libspeex", "speex.ogg");
+    assert!(matches!(refusal(&speex), PlaybackError::Encoding(_)), "{:?}", refusal(&speex));
+    let many = encoded(directory.path(), &stereo, "-c:a libopus -mapping_family 255", "many.opus");
+    assert!(matches!(refusal(&many), PlaybackError::Encoding(_)), "{:?}", refusal(&many));
     let adpcm = encoded(directory.path(), &stereo, "-c:a adpcm_ima_wav", "adpcm.wav");
     assert!(matches!(refusal(&adpcm), PlaybackError::Encoding(_)), "{:?}", refusal(&adpcm));
     let wide = encoded(directory.path(), &stereo, "-ac 6", "six.wav");

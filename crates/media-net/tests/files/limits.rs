@@ -65,11 +65,16 @@ fn a_file_that_breaks_off_is_played_as_far_as_it_goes() {
 fn damaged_files_never_do_more_than_be_refused() {
     let directory = tempfile::tempdir().unwrap();
     let source = wav(directory.path(), 8_000, 1, 0.1);
-    let files: Vec<Vec<u8>> =
-        [("pcm_s16le", "a.wav"), ("libmp3lame", "a.mp3"), ("libvorbis", "a.ogg"), ("flac", "a.flac")]
-            .iter()
-            .map(|(codec, name)| fs::read(encoded(directory.path(), &source, &format!("-c:a {codec}"), name)).unwrap())
-            .collect();
+    let files: Vec<Vec<u8>> = [
+        ("pcm_s16le", "a.wav"),
+        ("libmp3lame", "a.mp3"),
+        ("libvorbis", "a.ogg"),
+        ("libopus", "a.opus"),
+        ("flac", "a.flac"),
+    ]
+    .iter()
+    .map(|(codec, name)| fs::read(encoded(directory.path(), &source, &format!("-c:a {codec}"), name)).unwrap())
+    .collect();
     let path = directory.path().join("damaged");
     let damage =
         (0..files.len(), prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8), any::<bool>());

@@ -342,3 +342,32 @@ fn opus_in_ogg_is_what_others_understand() {
         }
     }
 }
+
+/// A recording at each rate by our own encoder: every side on its channel, at its level, at its time.
+#[test]
+fn opus_of_our_own_keeps_level_and_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let studio = Studio::at(&folder.path().join("recordings"));
+    for rate_hz in [8_000, 16_000, 48_000] {
+        let format = Format::OggOpus(media_net::recording::opus(rate_hz, Layout::Sides, 32_000).unwrap());
+        let mut recording = studio.record(&format!("{rate_hz}.ogg"), Shape { format, ..shape(rate_hz, Layout::Sides) });
+        let silence = vec![0; rate_hz as usize / 50];
+        (0..25).for_each(|_| recording.block(&silence, &silence));
+        say(&mut recording, rate_hz, 440.0, 1_000.0, 1_000);
+        recording.finish();
+        let saved = studio.report().saved.unwrap();
+        assert_eq!(saved.duration_ms, 1_500);
+        assert!(saved.bytes < 20_000, "{} bytes", saved.bytes);
+        let back = encoded(folder.path(), &saved.path, "-xerror -c:a pcm_s16le", &format!("{rate_hz}.back.wav"));
+        let samples: Vec<i16> = hound::WavReader::open(back).unwrap().samples().map(Result::unwrap).collect();
+        assert_eq!(samples.len(), 2 * 1_500 * 48);
+        for (channel, frequency_hz, level) in [(0, 440.0, 8_000.0), (1, 1_000.0, 4_000.0)] {
+            let side: Vec<i16> = samples.iter().skip(channel).step_by(2).copied().collect();
+            let heard = amplitude(&side[500 * 48..], 48_000, frequency_hz);
+            assert!((0.85..1.15).contains(&(heard / level)), "{rate_hz} Hz, channel {channel}: {heard}");
+            let begin =
+                side.iter().position(|sample| f64::from(sample.unsigned_abs()) > level / 2.0).unwrap() as f64 / 48.0;
+            assert!((499.0..503.0).contains(&begin), "{rate_hz} Hz, channel {channel} begins at {begin} ms");
+        }
+    }
+}
