@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use domain::{TenantId, TenantSnapshot};
 use jiff::Timestamp;
 use media::dtls::Identity;
-use media_net::{Worker, WorkerConfig};
+use media_net::{FetchPolicy, Worker, WorkerConfig};
 use rand_core::{OsRng, TryRngCore as _};
 use sip::EndpointConfig;
 use store::{
@@ -298,6 +298,7 @@ fn start_worker(settings: &Settings, mailbox: Mailbox, identity: &Arc<Identity>)
         identity: Some(Arc::clone(identity)),
         rest: Duration::from_secs(rtp.port_rest_s),
         silence_after: Duration::from_secs(rtp.silence_timeout_s),
+        fetch: FetchPolicy { allow: settings.media.fetch_allow.clone() },
         ..WorkerConfig::new(rtp.port_range_start..=rtp.port_range_end, OsRng.try_next_u64()?)
     };
     Worker::start(config, move |fact| mailbox.post(Input::Media(fact))).context("the media worker cannot start")

@@ -49,6 +49,8 @@ pub enum Playback {
     Ringing,
     /// A sound file the worker reads.
     File(PathBuf),
+    /// A sound file the worker fetches, over HTTP or HTTPS.
+    Url(String),
 }
 
 /// An order to a media worker.

@@ -222,6 +222,8 @@ fn samples(source: &Playback) -> Samples {
         Playback::Tone { frequency_hz, duration_ms } => Samples::tone(*frequency_hz, *duration_ms),
         Playback::Ringing => Samples::ringing(),
         // There are no files here: half a second of a quiet ramp stands for any of them.
-        Playback::File(_) => Samples::pcm((0..4_000).map(|sample| sample % 200).collect::<Vec<i16>>()),
+        Playback::File(_) | Playback::Url(_) => {
+            Samples::pcm((0..4_000).map(|sample| sample % 200).collect::<Vec<i16>>())
+        }
     }
 }

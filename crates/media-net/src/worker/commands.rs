@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use media::{Command, Fact, Leg, LegAddress, Plan, Playback, Samples, Session, SessionId};
@@ -12,7 +11,7 @@ use super::engine::Engine;
 use super::entry::{Entry, Live, Resting, SharedLeg};
 use crate::legs::LegSockets;
 use crate::limits::{MAX_LEGS, MAX_REST, MAX_SESSIONS};
-use crate::playback::{Loaded, Ticket};
+use crate::playback::{Loaded, Rate, Source, Ticket};
 use crate::slots::Key;
 
 impl<F: Fn(Fact)> Engine<F> {
@@ -26,7 +25,12 @@ impl<F: Fn(Fact)> Engine<F> {
                 }
             },
             Command::Apply { session, plan } => self.apply(now, session, plan),
-            Command::Play { session, leg, source: Playback::File(path) } => self.play_file(now, session, leg, path),
+            Command::Play { session, leg, source: Playback::File(path) } => {
+                self.play_file(now, session, leg, Source::File(path));
+            }
+            Command::Play { session, leg, source: Playback::Url(url) } => {
+                self.play_file(now, session, leg, Source::Url(url));
+            }
             Command::Play { session, leg, source: Playback::Tone { frequency_hz, duration_ms } } => {
                 self.play(now, session, leg, Samples::tone(frequency_hz, duration_ms));
             }
@@ -165,7 +169,7 @@ impl<F: Fn(Fact)> Engine<F> {
         }
     }
 
-    fn play_file(&mut self, now: Instant, session: SessionId, leg: Leg, path: PathBuf) {
+    fn play_file(&mut self, now: Instant, session: SessionId, leg: Leg, source: Source) {
         let mut serial = None;
         self.on(now, session, |live| {
             live.session.stop(now, leg);
@@ -176,7 +180,7 @@ impl<F: Fn(Fact)> Engine<F> {
             }
         });
         let Some(serial) = serial else { return };
-        if !self.loader.request(Ticket { session, leg, serial }, path) {
+        if !self.loader.request(Ticket { session, leg, serial }, source, Rate::Narrow) {
             warn!(session = session.0, "too many files wait to be played");
             self.on(now, session, |live| live.forget_file(leg));
             self.tell(Fact::PlaybackEnded { session, leg });
@@ -185,7 +189,7 @@ impl<F: Fn(Fact)> Engine<F> {
 
     /// A file has been read: it is played if it is still wanted.
     pub(super) fn loaded(&mut self, now: Instant, loaded: Loaded) {
-        self.loader.finished();
+        self.loader.finished(&loaded);
         let Ticket { session, leg, serial } = loaded.ticket;
         let mut unplayable = false;
         self.on(now, session, |live| {

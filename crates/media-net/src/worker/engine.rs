@@ -69,6 +69,7 @@ impl<F: Fn(Fact)> Engine<F> {
         epoll::add(&epoll, &alarm, EventData::new_u64(ALARM), EventFlags::IN)?;
         let ports = Ports::new(&config.port_range, config.seed);
         let shared = Shared::new(config.shared_port);
+        let loader = Loader::new(mailbox, config.fetch.clone());
         counting.free_ports.set(ports.free() as u64);
         counting.total_ports.set(ports.total() as u64);
         Ok(Engine {
@@ -80,7 +81,7 @@ impl<F: Fn(Fact)> Engine<F> {
             own: HashSet::new(),
             deadlines: Deadlines::default(),
             ports,
-            loader: Loader::new(mailbox),
+            loader,
             shared,
             alarm,
             facts,

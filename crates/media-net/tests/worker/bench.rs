@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use media::{Accept, Carries, Codec, Command, Fact, LegPlan, Plan, SessionId};
-use media_net::{Counters, Worker, WorkerConfig};
+use media_net::{Counters, FetchPolicy, Worker, WorkerConfig};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) const ONE: SessionId = SessionId(1);
@@ -32,6 +32,11 @@ impl Bench {
 
     pub(crate) fn silent_after(pairs: u16, silence_after: Duration) -> Bench {
         let config = WorkerConfig { silence_after, ..WorkerConfig::new(quiet_ports(pairs * 2), 7) };
+        Bench::start(config, |_| {})
+    }
+
+    pub(crate) fn fetching(pairs: u16, fetch: FetchPolicy) -> Bench {
+        let config = WorkerConfig { rest: Duration::ZERO, fetch, ..WorkerConfig::new(quiet_ports(pairs * 2), 7) };
         Bench::start(config, |_| {})
     }
 
