@@ -202,7 +202,11 @@ impl Mixer {
                 && match party.level.recent().total_cmp(&faintest) {
                     Ordering::Greater => true,
                     // Of many that are equally loud, as many as there is room for.
-                    Ordering::Equal => std::mem::replace(&mut equals, equals.saturating_sub(1)) > 0,
+                    Ordering::Equal => {
+                        let room = equals > 0;
+                        equals = equals.saturating_sub(1);
+                        room
+                    }
                     Ordering::Less => false,
                 };
             if party.chosen {
