@@ -121,3 +121,9 @@ pub(crate) const MAX_RECORDING_FOLDERS: usize = 16;
 
 /// Files left behind that are repaired at one start.
 pub(crate) const MAX_REPAIRED_FILES: usize = 100_000;
+
+/// Rooms at one moment; a further one cannot be made.
+pub(crate) const MAX_ROOMS: usize = 10_000;
+
+/// Beats that a room makes up for when the worker was late; older ones are left out.
+pub(crate) const MAX_LATE_BEATS: u32 = 4;

@@ -4,9 +4,12 @@ mod alarm;
 mod commands;
 mod engine;
 mod entry;
+mod recordings;
+mod rooms;
 
 use std::io;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -36,6 +39,8 @@ pub struct WorkerConfig {
     pub rest: Duration,
     /// How long a leg that should be heard may say nothing before that is told.
     pub silence_after: Duration,
+    /// The folder that recordings are kept in; without one there are none.
+    pub recordings: Option<PathBuf>,
     /// Where files may be fetched from.
     pub fetch: FetchPolicy,
     /// Drives the order of ports and the identifiers in RTP; give each start its own.
@@ -51,6 +56,7 @@ impl WorkerConfig {
             identity: None,
             rest: Duration::from_secs(5),
             silence_after: Duration::from_secs(20),
+            recordings: None,
             fetch: FetchPolicy::default(),
             seed,
         }

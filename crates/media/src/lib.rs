@@ -33,7 +33,10 @@ pub mod srtp;
 pub mod stun;
 pub mod tone;
 
-pub use command::{Channel, Command, DirectionStats, Fact, Leg, LegAddress, LegStats, Playback, Reported, SessionId};
+pub use command::{
+    Channel, Command, DirectionStats, Fact, Leg, LegAddress, LegStats, Playback, Recorded, RecordingChange,
+    RecordingOrder, Reported, RoomId, RoomPart, RoomSeat, SessionId,
+};
 pub use negotiation::{Negotiation, Refusal, is_browser};
 pub use plan::{Accept, Carries, Codec, LegPlan, MediaAddress, Plan, Reach, Security};
 pub use profile::{Profile, Secret, SrtpKeys, SrtpPolicy};

@@ -48,6 +48,10 @@ impl<F: Fn(Fact)> Engine<F> {
             Command::Press { session, leg, key, duration_ms } => self.on(now, session, |live| {
                 live.session.press(now, leg, key, Duration::from_millis(u64::from(duration_ms)));
             }),
+            Command::Join { session, leg, room, rate_hz, seat } => self.join(now, (session, leg), room, rate_hz, seat),
+            Command::Leave { session, leg } => self.leave(now, (session, leg)),
+            Command::Record { session, order } => self.record(now, session, &order),
+            Command::Recording { session, change } => self.on(now, session, |live| live.change_recording(change)),
             Command::Close { session } => {
                 if let Some(slot) = self.names.get(&session) {
                     self.close(*slot, now);
@@ -65,7 +69,7 @@ impl<F: Fn(Fact)> Engine<F> {
 
     /// Acts on an open session. A command for another one is late (the session ended by itself) and
     /// means nothing any more.
-    fn on(&mut self, now: Instant, session: SessionId, act: impl FnOnce(&mut Live)) {
+    pub(super) fn on(&mut self, now: Instant, session: SessionId, act: impl FnOnce(&mut Live)) {
         if let Some(slot) = self.names.get(&session) {
             self.with_session(*slot, now, act);
         }
@@ -105,6 +109,7 @@ impl<F: Fn(Fact)> Engine<F> {
                         deadline: None,
                         serial: 0,
                         waits_for,
+                        recording: None,
                         peers: Vec::new(),
                     }))
                 }
@@ -218,6 +223,7 @@ impl<F: Fn(Fact)> Engine<F> {
         for (place, address, key) in live.believed.drain(..) {
             self.shared.forget(place, address, key);
         }
+        drop(live.recording.take());
         // A session that has panicked may do so again.
         let stats = catch_unwind(AssertUnwindSafe(|| live.session.stats())).unwrap_or_default();
         let resting = Resting {
@@ -231,6 +237,7 @@ impl<F: Fn(Fact)> Engine<F> {
             *entry = Entry::Resting(resting);
         }
         self.names.remove(&id);
+        self.leave_all(id);
         self.rest_or_release(slot, now);
         self.tell(Fact::Closed { session: id, legs: stats });
     }

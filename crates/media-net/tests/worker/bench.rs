@@ -30,6 +30,13 @@ impl Bench {
         Bench::start(config, look)
     }
 
+    /// With a folder for recordings.
+    pub(crate) fn recording(pairs: u16, folder: &std::path::Path) -> Bench {
+        let recordings = Some(folder.to_owned());
+        let config = WorkerConfig { rest: Duration::ZERO, recordings, ..WorkerConfig::new(quiet_ports(pairs * 2), 7) };
+        Bench::start(config, |_| {})
+    }
+
     pub(crate) fn silent_after(pairs: u16, silence_after: Duration) -> Bench {
         let config = WorkerConfig { silence_after, ..WorkerConfig::new(quiet_ports(pairs * 2), 7) };
         Bench::start(config, |_| {})
