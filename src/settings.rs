@@ -145,6 +145,18 @@ pub struct Media {
     /// Hosts and networks that are not public and may be fetched from.
     #[serde(deserialize_with = "fetchable")]
     pub fetch_allow: Vec<media_net::Allowed>,
+    /// Folder of recordings; empty for one under the data directory.
+    pub recordings: PathBuf,
+}
+
+impl Settings {
+    /// The folder that recordings are kept in.
+    pub fn recordings(&self) -> PathBuf {
+        match self.media.recordings.as_os_str().is_empty() {
+            true => self.server.data_dir.join("recordings"),
+            false => self.media.recordings.clone(),
+        }
+    }
 }
 
 /// `[database]`
@@ -562,7 +574,10 @@ mod tests {
 
     #[test]
     fn hosts_and_networks_may_be_fetched_from() {
-        assert!(with(&[]).unwrap().media.fetch_allow.is_empty());
+        let usual = with(&[]).unwrap();
+        assert!(usual.media.fetch_allow.is_empty() && usual.recordings() == usual.server.data_dir.join("recordings"));
+        let elsewhere = with_file("[media]\nrecordings = \"/var/spool/calls\"").unwrap();
+        assert_eq!(elsewhere.recordings(), PathBuf::from("/var/spool/calls"));
         let both = ["media.lan".parse().unwrap(), "192.168.0.0/16".parse().unwrap()];
         let from_file = with_file("[media]\nfetch_allow = [\"media.lan\", \"192.168.0.0/16\"]").unwrap();
         assert_eq!(from_file.media.fetch_allow, both);

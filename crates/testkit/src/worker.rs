@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use media::{Channel, Command, Fact, Leg, LegAddress, Playback, Samples, Session, SessionId, Verdict};
+use media::{Channel, Command, Fact, Leg, LegAddress, Playback, Recorded, Samples, Session, SessionId, Verdict};
 
 use crate::network::Datagram;
 
@@ -101,6 +101,17 @@ impl Worker {
                 self.with(session, |open| open.stop(now, leg));
                 session
             }
+            // Rooms and recordings are the real worker's, and tested with it.
+            Command::Join { session, leg, .. } => {
+                self.facts.push_back(Fact::NotJoined { session, leg, why: "there are no rooms here" });
+                session
+            }
+            Command::Record { session, .. } => {
+                let fault = Some("there is no disk here".to_owned());
+                self.facts.push_back(Fact::Recorded { session, recorded: Recorded { fault, ..Recorded::default() } });
+                session
+            }
+            Command::Leave { session, .. } | Command::Recording { session, .. } => session,
         };
         self.after(session);
     }

@@ -11,6 +11,7 @@ use crate::recording::Recording;
 use crate::shared::Place;
 use crate::slots::Key;
 
+#[expect(clippy::large_enum_variant, reason = "each lies in a box of its own, and one becomes the other in place")]
 pub(super) enum Entry {
     Live(Live),
     Resting(Resting),

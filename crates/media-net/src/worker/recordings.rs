@@ -44,8 +44,7 @@ impl<F: Fn(Fact)> Engine<F> {
             return;
         }
         let Some(recorder) = &self.recordings.recorder else {
-            return self
-                .not_recorded(session, "there is no folder for recordings: set [recording] directory".to_owned());
+            return self.not_recorded(session, "there is no folder for recordings: set [media] recordings".to_owned());
         };
         let Some(shape) = shape(order) else {
             return self.not_recorded(session, "the recording cannot be encoded so".to_owned());
