@@ -225,6 +225,12 @@ impl Jitter {
         }
     }
 
+    /// Forgets what waits: what comes next is a new beginning.
+    pub fn clear(&mut self) {
+        self.places.iter_mut().for_each(|place| place.filled = false);
+        self.state = State::Idle;
+    }
+
     /// By how much every packet since the last question waited for longer than it had to.
     pub fn spare(&mut self) -> Duration {
         self.waited.take().unwrap_or_default()

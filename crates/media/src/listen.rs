@@ -97,6 +97,13 @@ impl Listener {
         self.noise.set(payload);
     }
 
+    /// What was said last shall not be heard, nor anything made of it: silence, until the next packet.
+    pub fn hush(&mut self) {
+        self.jitter.clear();
+        self.ready.clear();
+        self.begun = false;
+    }
+
     /// What became of the stream so far.
     pub fn figures(&self) -> Figures {
         Figures { late: self.jitter.late(), ..self.figures }

@@ -6,6 +6,8 @@ mod desk;
 mod garbage;
 #[path = "session/keys.rs"]
 mod keys;
+#[path = "session/matrix.rs"]
+mod matrix;
 #[path = "session/playback.rs"]
 mod playback;
 #[path = "session/relay.rs"]

@@ -82,9 +82,10 @@ impl Detector {
         })
     }
 
-    /// Whether a key is pressed now.
-    pub fn is_pressed(&self) -> bool {
-        self.press.is_some()
+    /// Whether a key is pressed now, or seems to be: half of the windows that it takes have heard it. Who is not to hear it must not
+    /// hear its beginning either.
+    pub fn is_suspected(&self) -> bool {
+        self.press.is_some() || self.candidate.is_some_and(|(_, windows)| windows * 2 >= HITS)
     }
 
     /// Takes samples; what is heard in them is fetched with [`Detector::poll`].

@@ -119,7 +119,11 @@ impl Session {
                 ended = Some(digit);
             }
         }
-        let goes_on = stay || !listening.detector.is_pressed() || silence(codec, payload);
+        let muted = !stay && listening.detector.is_suspected();
+        if let Some(ear) = state.ear.as_mut().filter(|_| muted) {
+            ear.hush();
+        }
+        let goes_on = !muted || silence(codec, payload);
         if let Some(digit) = ended {
             let takes = self.takes_events(leg);
             if takes {

@@ -53,6 +53,11 @@ impl Ear {
         self.listener.receive(now, ssrc, sequence, timestamp, payload);
     }
 
+    /// What was said last is not to be heard.
+    pub(super) fn hush(&mut self) {
+        self.listener.hush();
+    }
+
     /// The next 20 ms, at the start of `room`.
     pub(super) fn block<'a>(&mut self, now: Instant, room: &'a mut [i16; BLOCK]) -> &'a [i16] {
         let len = (self.out_hz as usize / 50).min(BLOCK);
