@@ -35,6 +35,7 @@ struct Place {
     sequence: u16,
     timestamp: u32,
     arrived_at: Option<Instant>,
+    noise: bool,
     payload: Vec<u8>,
 }
 
@@ -62,6 +63,7 @@ pub struct Jitter {
     /// Where the last packet that was taken ended.
     end: Option<u32>,
     taken: Vec<u8>,
+    taken_noise: bool,
     lateness: Lateness,
     /// The least that a packet has waited, since [`Jitter::spare`] was asked.
     waited: Option<Duration>,
@@ -81,6 +83,7 @@ impl Jitter {
             highest: 0,
             end: None,
             taken: Vec::new(),
+            taken_noise: false,
             lateness: Lateness::default(),
             waited: None,
             after_jump: None,
@@ -88,8 +91,17 @@ impl Jitter {
         }
     }
 
-    /// Takes in a packet. Longer payloads than there are in audio are left out.
+    /// Takes in a packet of audio. Longer payloads than there are in audio are left out.
     pub fn put(&mut self, now: Instant, ssrc: u32, sequence: u16, timestamp: u32, payload: &[u8]) {
+        self.put_any(now, (ssrc, sequence, timestamp), payload, false);
+    }
+
+    /// Takes in a packet of comfort noise, which has its place among the others.
+    pub fn put_noise(&mut self, now: Instant, ssrc: u32, sequence: u16, timestamp: u32, payload: &[u8]) {
+        self.put_any(now, (ssrc, sequence, timestamp), payload, true);
+    }
+
+    fn put_any(&mut self, now: Instant, (ssrc, sequence, timestamp): (u32, u16, u32), payload: &[u8], noise: bool) {
         if payload.len() > limits::PACKET_BYTES {
             return;
         }
@@ -134,7 +146,7 @@ impl Jitter {
             return;
         }
         (place.filled, place.sequence, place.timestamp) = (true, sequence, timestamp);
-        place.arrived_at = Some(now);
+        (place.arrived_at, place.noise) = (Some(now), noise);
         place.payload.clear();
         place.payload.extend_from_slice(payload);
     }
@@ -164,6 +176,7 @@ impl Jitter {
         if place.filled && place.sequence == self.next {
             place.filled = false;
             std::mem::swap(&mut self.taken, &mut place.payload);
+            self.taken_noise = place.noise;
             let pause = self.end.map_or(0, |end| place.timestamp.wrapping_sub(end));
             // A timestamp that goes back is the sender's own mistake, and no pause of half a day.
             let pause = if pause < self.clock_hz * 60 { pause } else { 0 };
@@ -207,6 +220,11 @@ impl Jitter {
         &self.taken
     }
 
+    /// Whether that is comfort noise.
+    pub fn taken_is_noise(&self) -> bool {
+        self.taken_noise
+    }
+
     /// How long what was taken, or made up for what was lost, lasts: from there on pauses are reckoned.
     pub fn lasts(&mut self, units: u32) {
         self.end = self.end.map(|end| end.wrapping_add(units));
@@ -215,7 +233,7 @@ impl Jitter {
     /// The packet behind one that is lost.
     pub fn following(&self) -> Option<&[u8]> {
         let place = &self.places[usize::from(self.next) % PLACES];
-        (place.filled && place.sequence == self.next).then_some(&place.payload[..])
+        (place.filled && place.sequence == self.next && !place.noise).then_some(&place.payload[..])
     }
 
     /// Nothing came for long: what comes next is a new beginning, and waits as such.

@@ -93,8 +93,8 @@ impl Listener {
     }
 
     /// Takes in a packet of comfort noise (RFC 3389), which is heard until the next packet of a voice.
-    pub fn comfort_noise(&mut self, payload: &[u8]) {
-        self.noise.set(payload);
+    pub fn comfort_noise(&mut self, now: Instant, ssrc: u32, sequence: u16, timestamp: u32, payload: &[u8]) {
+        self.jitter.put_noise(now, ssrc, sequence, timestamp, payload);
     }
 
     /// What was said last shall not be heard, nor anything made of it: silence, until the next packet.
@@ -117,6 +117,7 @@ impl Listener {
         let goal = if shortens { wanted * 2 } else { wanted };
         while self.ready.len() < goal {
             match self.jitter.take(now) {
+                Next::Packet { .. } if self.jitter.taken_is_noise() => self.noise.set(self.jitter.taken()),
                 Next::Packet { pause } => self.decode(pause),
                 Next::Lost => {
                     self.conceal_lost();
@@ -441,9 +442,12 @@ mod tests {
         assert_eq!(told.last(), Some(&Heard::Silence));
         assert!(told.contains(&Heard::Concealed) && block.iter().all(|sample| sample.abs() < 3));
         // Comfort noise is heard until somebody speaks.
-        listener.comfort_noise(&[50]);
-        for index in 30..33_u32 {
-            assert_eq!(listener.tick(start + Duration::from_millis(20) * index, &mut block), Heard::Silence);
+        for index in 30..40_u32 {
+            let now = start + Duration::from_millis(20) * index;
+            if index == 30 {
+                listener.comfort_noise(now, 1, 10, 4_800, &[50]);
+            }
+            assert_eq!(listener.tick(now, &mut block), Heard::Silence);
         }
         assert!(block.iter().any(|sample| *sample != 0) && !listener.noise.is_silent());
     }

@@ -69,6 +69,8 @@ impl Codec {
 pub enum Carries {
     /// Audio in this codec.
     Audio(Codec),
+    /// Comfort noise (RFC 3389): the speaker keeps silent.
+    Noise,
     /// Telephone events (RFC 4733).
     Event {
         /// What their lengths are counted in.

@@ -8,6 +8,8 @@ use crate::negotiation::{Agreed, Refusal, Usable, carriage};
 use crate::profile::Profile;
 
 const DEFAULT_PTIME_MS: u16 = 20;
+/// The number of comfort noise at 8 kHz (RFC 3551, 6).
+const NOISE: u8 = 13;
 
 /// Joins two legs: the same codec where both have one, else transcoding.
 pub(super) fn connect(first: (&Agreed, &Profile), second: (&Agreed, &Profile)) -> Result<Plan, Refusal> {
@@ -95,6 +97,10 @@ fn accepts(agreed: &Agreed, chosen: &Usable) -> Vec<Accept> {
         if let Some(carries) = audio(usable) {
             add(usable.send, carries);
         }
+    }
+    // Some phones send it without a word; nothing else has that number.
+    if chosen.encoding.clock_hz == 8_000 {
+        add(NOISE, Carries::Noise);
     }
     accepts
 }

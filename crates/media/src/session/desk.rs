@@ -137,6 +137,15 @@ impl Session {
         true
     }
 
+    /// A leg keeps silent, and says so: whoever listens to its samples hears the noise of its line. To others silence is not passed
+    /// on, since they have not agreed to understand it.
+    pub(super) fn hear_noise(&mut self, now: Instant, leg: Leg, header: &Header, packet: &[u8]) {
+        let ear = self.legs.get_mut(leg.index()).and_then(|state| state.ear.as_mut());
+        if let (Some(ear), Some(payload)) = (ear, packet.get(header.payload.clone())) {
+            ear.comfort_noise(now, header, payload);
+        }
+    }
+
     fn take_down(&mut self, now: Instant, leg: Leg, codec: Codec, header: &Header, packet: &[u8]) {
         let Some(out_hz) = self.wanted_hz(leg, codec) else { return };
         let in_room = self.is_in_room(leg);

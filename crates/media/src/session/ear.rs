@@ -53,6 +53,13 @@ impl Ear {
         self.listener.receive(now, ssrc, sequence, timestamp, payload);
     }
 
+    /// The speaker keeps silent, and says how that sounds.
+    pub(super) fn comfort_noise(&mut self, now: Instant, header: &Header, payload: &[u8]) {
+        self.heard_at = now;
+        let Header { ssrc, sequence, timestamp, .. } = *header;
+        self.listener.comfort_noise(now, ssrc, sequence, timestamp, payload);
+    }
+
     /// What was said last is not to be heard.
     pub(super) fn hush(&mut self) {
         self.listener.hush();

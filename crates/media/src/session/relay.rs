@@ -33,6 +33,10 @@ impl Session {
                     return Verdict::Consume;
                 }
             }
+            Carries::Noise => {
+                self.hear_noise(now, leg, &header, &buffer[..len]);
+                return Verdict::Consume;
+            }
             Carries::Audio(codec) => {
                 if !self.hear(now, leg, codec, &header, &mut buffer[..len]) {
                     return Verdict::Consume;
@@ -150,6 +154,7 @@ fn send(
     }
     let to = to.ok_or(DropReason::NoDestination)?;
     let payload_type = match carries {
+        Carries::Noise => return Ok(None),
         Carries::Event { .. } => match plan.dtmf {
             Some(payload_type) => payload_type,
             None => return Ok(None),

@@ -245,3 +245,31 @@ fn a_leg_in_a_room_is_heard_there_alone_and_hears_the_room() {
     talk(&mut bench, &mut one, &mut other, TIME);
     assert!(one.share(1_100.0) > 0.9 && other.share(500.0) > 0.9);
 }
+
+#[test]
+fn a_phone_that_keeps_silent_is_there_and_its_line_is_heard() {
+    let mut joined = plan(Codec::Pcmu, Codec::G722);
+    joined.legs[0].accepts.push(media::Accept { payload_type: 13, carries: media::Carries::Noise });
+    let mut bench = Bench::of(joined);
+    let (mut one, mut other) = (Talker::new(A, Codec::Pcmu, 500.0), Talker::new(B, Codec::G722, 1_100.0));
+    talk(&mut bench, &mut one, &mut other, Duration::from_millis(500));
+    // Silent for longer than a call may be silent, but for a word of noise now and then.
+    let mut facts = Vec::new();
+    other.heard.clear();
+    for n in 0..200_u32 {
+        one.sequence += 1;
+        let timestamp = 25 * 160 + n * 1_600;
+        let noise = packet(13, one.sequence, timestamp, 0x1000, &[45]);
+        assert_eq!(bench.rtp(A, phone_a(), &noise), Err(Verdict::Consume));
+        let next = bench.now + Duration::from_millis(200);
+        let (sent, told) = bench.run_until(next);
+        sent.iter().filter(|(_, sent)| sent.leg == B).for_each(|(_, sent)| other.hear(sent));
+        facts.extend(told.into_iter().map(|(_, fact)| fact));
+    }
+    let silent = facts.iter().any(|fact| matches!(fact, Fact::Silent { leg: A, .. }));
+    assert!(!silent, "{facts:?}");
+    let settled = &other.heard[other.heard.len() / 2..];
+    let power = settled.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / settled.len() as f64;
+    let db = 10.0 * (power / 32_768.0_f64.powi(2)).log10();
+    assert!((-49.0..-41.0).contains(&db), "{db}");
+}
