@@ -17,6 +17,7 @@ pub mod ice;
 pub mod limits;
 pub mod negotiation;
 pub mod plan;
+pub mod probe;
 pub mod profile;
 pub mod quality;
 pub mod rtcp;

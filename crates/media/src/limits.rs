@@ -63,3 +63,5 @@ pub const PRESSES: usize = 64;
 pub const CATCH_UP: u32 = 5;
 /// Longest tone that is played; a longer one is cut.
 pub const TONE: Duration = Duration::from_secs(3_600);
+/// Packets that a probe keeps to judge them; further ones are counted and not listened to.
+pub const PROBE_PACKETS: usize = 1_000;

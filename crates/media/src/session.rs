@@ -14,7 +14,7 @@ mod reports;
 mod rewrite;
 mod secure;
 mod source;
-mod statistics;
+pub(crate) mod statistics;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
