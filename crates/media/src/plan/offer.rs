@@ -70,6 +70,19 @@ pub fn propose(leg: &mut Negotiation, local: MediaAddress) -> Result<Bytes, Refu
     make(leg, local, wanted, Some(events), Direction::SendReceive, (None, None))
 }
 
+/// The same with one codec, for whoever wants to hear just that.
+pub fn propose_only(leg: &mut Negotiation, local: MediaAddress, codec: Codec) -> Result<Bytes, Refusal> {
+    if !leg.is_stable() {
+        return Err(Refusal::PENDING);
+    }
+    let wanted: Vec<Format> = own().into_iter().filter(|format| format.encoding.codec() == codec).collect();
+    if wanted.is_empty() {
+        return Err(Refusal::NO_COMMON_CODEC);
+    }
+    let events = Events { payload_type: EVENT_PAYLOAD_TYPE, fmtp: None };
+    make(leg, local, wanted, Some(events), Direction::SendReceive, (None, None))
+}
+
 fn own() -> [Format; 2] {
     [(8, "PCMA"), (0, "PCMU")].map(|(payload_type, name)| Format {
         payload_type,
