@@ -8,6 +8,7 @@ mod extension;
 pub mod live;
 mod locate;
 mod output;
+mod selftest;
 mod tenant;
 pub mod trace;
 
@@ -36,6 +37,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Extension(command) => with_store(&settings, async |store| extension::run(store, command, json).await),
         Command::Registration(command) => live::registrations(&settings, &command, json),
         Command::Call(command) => live::calls(&settings, &command, json),
+        Command::Selftest(wanted) => selftest::run(&settings, &wanted, json),
         Command::Trace(wanted) => trace::run(&settings, &wanted, json),
         Command::Locate { uri, server, bytes } => locate::run(&uri, server, bytes, json),
         Command::Ban(command) => ban::run(&settings, command, json),

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use domain::TenantId;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Refusal;
@@ -41,6 +42,13 @@ pub enum Question {
     Trace {
         /// Id of a call record, or a Call-ID.
         id: String,
+    },
+    /// Whether calls of an extension are served already: the news of a new one takes a moment.
+    Knows {
+        /// Whose it is.
+        tenant: TenantId,
+        /// Its number.
+        extension: String,
     },
     /// Who is banned.
     Bans,

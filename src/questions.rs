@@ -107,6 +107,10 @@ pub fn answer(known: &Known, mailbox: &Mailbox, question: Question) -> Result<se
             let pieces: Vec<LivePiece> = known.recorder.find(&id).into_iter().map(LivePiece::from).collect();
             Ok(serde_json::to_value(pieces)?)
         }
+        Question::Knows { tenant, extension } => {
+            let known = mailbox.ask(move |shard| shard.knows(tenant, &extension)).ok_or_else(no_answer)?;
+            Ok(serde_json::to_value(known)?)
+        }
         Question::Bans => Ok(serde_json::to_value(bans(mailbox)?)?),
         Question::Ban { address, lasts_s, reason } => {
             let allowed = mailbox.ask(move |shard| shard.is_allowed(address)).ok_or_else(no_answer)?;

@@ -60,6 +60,17 @@ pub enum Command {
     /// The record of calls
     #[command(subcommand, alias = "cdrs")]
     Cdr(CdrCommand),
+    /// Call the running server as a phone would, and tell what was heard
+    #[command(after_help = "Examples:\n  yakyak selftest\n  yakyak selftest --webrtc\n  \
+                            yakyak selftest --extension 1001 --password-stdin < password\n  \
+                            yakyak selftest --server pbx.example:5060 --extension 1001 --password PW\n\n\
+                            The echo test is called twice, in plain RTP and encrypted (SDES); with --webrtc once, over a WebSocket\n\
+                            with ICE and DTLS-SRTP. A tone is spoken for three seconds and must come back. SET-UP is the time\n\
+                            until audio can flow, HEARD what came back (-13.3 dB is as loud as it was sent), MOS how it sounds from 1\n\
+                            to 4.5. The phone is a temporary extension that is deleted again; the calls stay in `yakyak cdr list`\n\
+                            like all others. Without --server nothing leaves this machine. The exit code is 0 only when every call\n\
+                            is good.")]
+    Selftest(SelftestArguments),
     /// Draw the SIP messages of a call or a registration as a ladder
     #[command(after_help = "Examples:\n  yakyak trace 0199f3a2-7c11-7d1e-9a6b-0242ac120002\n  \
                             yakyak trace 3848276298220188511@192.0.2.7 --full\n  \
@@ -81,6 +92,28 @@ pub enum Command {
         #[arg(long, default_value_t = 800)]
         bytes: usize,
     },
+}
+
+/// `yakyak selftest …`
+#[derive(Args, Debug)]
+pub struct SelftestArguments {
+    /// Call as a browser does, with ICE and DTLS-SRTP, over a WebSocket
+    #[arg(long)]
+    pub webrtc: bool,
+    /// What to dial; it must send back what it hears
+    #[arg(long, value_name = "N", default_value = "*43")]
+    pub number: String,
+    /// Be the phone of this tenant (slug) instead of the default one
+    #[arg(long)]
+    pub tenant: Option<String>,
+    /// Be the phone of this extension instead of a temporary one
+    #[arg(long, value_name = "N")]
+    pub extension: Option<String>,
+    #[command(flatten)]
+    pub password: Password,
+    /// Call this server instead of the one that runs here: its SIP over UDP, with --webrtc its SIP over WebSocket
+    #[arg(long, value_name = "HOST:PORT")]
+    pub server: Option<String>,
 }
 
 /// `yakyak trace …`

@@ -170,7 +170,7 @@ pub(super) async fn tenant_named(store: &Store, slug: &str) -> Result<Tenant> {
         .ok_or_else(|| Refusal::new(format!("--tenant {slug}: no such tenant; see `yakyak tenant list`")).into())
 }
 
-fn chosen(password: &Password) -> Result<Option<String>> {
+pub(super) fn chosen(password: &Password) -> Result<Option<String>> {
     if !password.password_stdin {
         return Ok(password.password.clone());
     }

@@ -21,6 +21,7 @@ pub mod listen;
 pub mod mixer;
 pub mod negotiation;
 pub mod plan;
+pub mod probe;
 pub mod profile;
 pub mod quality;
 pub mod resample;

@@ -87,3 +87,5 @@ pub const RATES_HZ: [u32; 3] = [8_000, 16_000, 48_000];
 pub const EAR: Duration = Duration::from_secs(2);
 /// Longest tone that is played; a longer one is cut.
 pub const TONE: Duration = Duration::from_secs(3_600);
+/// Packets that a probe keeps to judge them; further ones are counted and not listened to.
+pub const PROBE_PACKETS: usize = 1_000;

@@ -14,7 +14,7 @@ use crate::negotiation::Negotiation;
 use crate::srtp::MasterKey;
 
 pub use answer::{again, answer, terminate};
-pub use offer::{invite, offer, propose};
+pub use offer::{invite, offer, propose, propose_only};
 
 /// How many phones an offer goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ mod reports;
 mod rewrite;
 mod secure;
 mod source;
-mod statistics;
+pub(crate) mod statistics;
 mod voice;
 
 use std::collections::VecDeque;

@@ -109,9 +109,61 @@ pub fn share(samples: &[i16], frequency_hz: u32) -> f32 {
     2.0 * power / (samples.len() as f32 * energy)
 }
 
+/// How loud some samples are, in dB below what a sample can hold (dBov); a sine that is not clipped reaches -3. Nothing for
+/// digital silence.
+pub fn level_db(samples: &[i16]) -> Option<f32> {
+    let energy: f64 = samples.iter().map(|sample| (f64::from(*sample) / 32_768.0).powi(2)).sum();
+    if energy <= 0.0 {
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "between -91 and 0")]
+    Some((10.0 * (energy / samples.len() as f64).log10()) as f32)
+}
+
+/// The pitch of the strongest tone between 50 and 3,900 Hz in some samples, exact to a few Hz when there is a fifth of a
+/// second of them, and its share of the whole energy. Nothing for silence.
+pub fn loudest(samples: &[i16]) -> Option<(u32, f32)> {
+    level_db(samples)?;
+    let strongest = |candidates: &mut dyn Iterator<Item = u32>, samples: &[i16]| {
+        let shares = candidates.map(|hz| (hz, share(samples, hz)));
+        shares.max_by(|(_, one), (_, other)| one.total_cmp(other))
+    };
+    // A short piece is deaf to small differences of pitch, so the first look needs few of them.
+    let short = &samples[..samples.len().min(400)];
+    let (near, _) = strongest(&mut (50..=3_900).step_by(10), short)?;
+    let long = &samples[..samples.len().min(RATE_HZ as usize)];
+    strongest(&mut (near.saturating_sub(15)..=near + 15), long)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_loudest_tone_is_found_among_others() {
+        let tone = |hz: u32| {
+            let mut samples = vec![0; 8_000];
+            Tone::new(hz, Duration::from_secs(2)).fill(&mut samples);
+            samples
+        };
+        for hz in [97, 440, 1_000, 1_020, 3_400] {
+            let (found, share) = loudest(&tone(hz)).unwrap();
+            assert!(found.abs_diff(hz) <= 1 && share > 0.9, "{found} instead of {hz}, {share}");
+        }
+        let mixed: Vec<i16> = tone(440).iter().zip(tone(1_020)).map(|(weak, strong)| weak / 4 + strong / 2).collect();
+        let (found, share) = loudest(&mixed).unwrap();
+        assert!(found.abs_diff(1_020) <= 1 && (0.6..0.9).contains(&share), "{found} {share}");
+        assert_eq!((loudest(&[0; 800]), loudest(&[])), (None, None));
+    }
+
+    #[test]
+    fn levels_are_below_what_a_sample_can_hold() {
+        let mut samples = [0; 4_000];
+        Tone::new(1_000, Duration::from_secs(2)).fill(&mut samples);
+        let level = level_db(&samples[100..]).unwrap();
+        assert!((level + 13.3).abs() < 0.1, "{level}");
+        assert_eq!((level_db(&[i16::MIN; 8]), level_db(&[0; 8]), level_db(&[])), (Some(0.0), None, None));
+    }
 
     #[test]
     fn a_tone_has_its_length_and_its_pitch() {

@@ -33,6 +33,7 @@
 //! # Ok::<(), sip::Error>(())
 //! ```
 
+mod client;
 mod counts;
 mod nonce;
 mod value;
@@ -47,6 +48,7 @@ use subtle::{Choice, ConstantTimeEq};
 use crate::method::Method;
 use crate::uri::Uri;
 
+pub use client::{Account, authorization};
 pub use counts::NonceCounts;
 pub use nonce::{NonceKey, NonceVerdict};
 pub use value::{Challenge, Credentials};

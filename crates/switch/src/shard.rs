@@ -394,6 +394,12 @@ impl Shard {
         self.calls.views(tenant)
     }
 
+    /// Whether an extension is known here already: the news of a new one takes a moment.
+    #[must_use]
+    pub fn knows(&self, tenant: TenantId, extension: &str) -> bool {
+        self.admittance.tenant(tenant).is_some_and(|routes| routes.snapshot().extensions.contains_key(extension))
+    }
+
     /// How much there is of everything.
     #[must_use]
     pub fn counts(&self) -> Counts {

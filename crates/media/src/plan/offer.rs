@@ -69,6 +69,19 @@ pub fn propose(leg: &mut Negotiation, local: MediaAddress) -> Result<Bytes, Refu
     make(leg, local, wanted, events, Direction::SendReceive, (None, None))
 }
 
+/// The same with one codec, for whoever wants to hear just that.
+pub fn propose_only(leg: &mut Negotiation, local: MediaAddress, codec: Codec) -> Result<Bytes, Refusal> {
+    if !leg.is_stable() {
+        return Err(Refusal::PENDING);
+    }
+    let wanted: Vec<Format> = own().into_iter().filter(|format| format.encoding.codec() == codec).collect();
+    if wanted.is_empty() {
+        return Err(Refusal::NO_COMMON_CODEC);
+    }
+    let events = events_of(&wanted, &[], leg.profile().webrtc);
+    make(leg, local, wanted, events, Direction::SendReceive, (None, None))
+}
+
 /// What we can do ourselves, the cheapest first: who is offered the audio of another codec is not to be led away from it.
 fn own() -> [Format; 4] {
     let opus = Encoding { channels: 2, ..Encoding::new("opus", 48_000) };

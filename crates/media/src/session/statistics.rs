@@ -10,7 +10,7 @@ use crate::rtp::Header;
 const CLOCK_STEP_S: u32 = 2;
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Inbound {
+pub(crate) struct Inbound {
     packets: u64,
     bytes: u64,
     late: u64,
@@ -55,7 +55,7 @@ impl Inbound {
     }
 
     /// Counts an accepted packet. `clock_hz` is given for audio, whose timestamps tell jitter.
-    pub(super) fn record(&mut self, now: Instant, header: &Header, bytes: usize, clock_hz: Option<u32>) {
+    pub(crate) fn record(&mut self, now: Instant, header: &Header, bytes: usize, clock_hz: Option<u32>) {
         self.packets += 1;
         self.bytes += bytes as u64;
         match &mut self.stretch {
@@ -132,7 +132,7 @@ impl Inbound {
         timing.transit = Some(transit);
     }
 
-    pub(super) fn stats(&self) -> DirectionStats {
+    pub(crate) fn stats(&self) -> DirectionStats {
         let expected = self.expected_before + self.stretch.map_or(0, |stretch| stretch.expected());
         DirectionStats {
             packets: self.packets,

@@ -152,3 +152,16 @@ fn a_call_without_an_offer_gets_ours() {
     assert_eq!(plan.legs.iter().map(|leg| leg.codec).collect::<Vec<_>>(), [Codec::Pcma, Codec::Pcmu]);
     assert_eq!(directions(&plan), [BOTH, BOTH]);
 }
+
+#[test]
+fn one_codec_alone_can_be_offered() {
+    let mut leg = Negotiation::new(1, Profile { events: false, ..Profile::plain(None) });
+    let body = plan::propose_only(&mut leg, TO_B, Codec::Pcmu).expect("offer");
+    assert_eq!(audio(&body).formats, ["0"]);
+    leg.remote_answer(&phone(PHONE_B, 5_000, "0", "")).expect("answer");
+    let (_, plan) = plan::terminate(&mut leg, TO_B).expect("plan");
+    assert_eq!((plan.legs.len(), plan.legs[0].codec, plan.legs[0].dtmf), (1, Codec::Pcmu, None));
+    let mut leg = Negotiation::new(1, Profile::plain(None));
+    assert_eq!(plan::propose_only(&mut leg, TO_B, Codec::Other).expect_err("cannot be made").code, 488);
+    assert!(leg.is_stable());
+}
