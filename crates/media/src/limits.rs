@@ -81,6 +81,8 @@ pub const STARVED: u32 = 10;
 pub const PARTIES: usize = 1_000;
 /// How many members of a room are heard at one moment: the loudest.
 pub const HEARD_AT_ONCE: usize = 8;
+/// Time between two reports that we make, on the whole (RFC 3550, 6.2).
+pub const REPORTS: Duration = Duration::from_secs(5);
 /// Rates at which samples are given out and taken.
 pub const RATES_HZ: [u32; 3] = [8_000, 16_000, 48_000];
 /// Time without a packet after which a leg is no longer heard as samples, unless its codec has to be changed for the other one.

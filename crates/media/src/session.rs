@@ -13,6 +13,7 @@ mod leg;
 mod playback;
 mod random;
 mod relay;
+mod reporting;
 mod reports;
 mod rewrite;
 mod secure;
@@ -262,6 +263,7 @@ impl Session {
             let silent = state.check_silence(now, self.silence_after);
             let ended = state.advance_playback(now);
             state.protection.handle_timeout(now);
+            state.advance_reporting(now);
             state.keys.handle_timeout(now, state.plan.as_ref());
             if let Some(digit) = digit {
                 self.pressed(now, leg, digit);
@@ -286,8 +288,12 @@ impl Session {
     /// Writes the next packet made here into `out`, which holds at least 1,500 bytes; what does not fit is left out.
     pub fn poll_packet(&mut self, out: &mut [u8]) -> Option<Outgoing> {
         self.legs.iter_mut().enumerate().find_map(|(index, state)| {
-            let (to, len) = state.poll_packet(out)?;
-            Some(Outgoing { leg: Leg(index as u8), channel: Channel::Rtp, to, len })
+            let leg = Leg(index as u8);
+            if let Some((to, len)) = state.poll_packet(out) {
+                return Some(Outgoing { leg, channel: Channel::Rtp, to, len });
+            }
+            let (to, channel, len) = state.poll_report(out)?;
+            Some(Outgoing { leg, channel, to, len })
         })
     }
 

@@ -124,11 +124,13 @@ type Timed<T> = Vec<(Instant, T)>;
 struct Bench {
     session: Session,
     now: Instant,
+    /// Reports that the session made by itself.
+    reports: Timed<Sent>,
 }
 
 impl Bench {
     fn with(legs: usize) -> Self {
-        Bench { session: Session::new(SessionId(7), legs, 42, SILENCE), now: beginning() }
+        Bench { session: Session::new(SessionId(7), legs, 42, SILENCE), now: beginning(), reports: Vec::new() }
     }
 
     /// A bridged call in µ-law.
@@ -182,13 +184,16 @@ impl Bench {
         sent
     }
 
-    /// Lets time run to `until`, stopping at every deadline; everything made and told on the way.
+    /// Lets time run to `until`, stopping at every deadline; all audio made and everything told on the way.
     fn run_until(&mut self, until: Instant) -> (Timed<Sent>, Timed<Fact>) {
         let (mut sent, mut facts) = (Vec::new(), Vec::new());
         while let Some(due) = self.session.poll_timeout().filter(|due| *due <= until) {
             self.now = self.now.max(due);
             self.session.handle_timeout(self.now);
-            sent.extend(self.made().into_iter().map(|s| (self.now, s)));
+            let (audio, reports): (Vec<Sent>, Vec<Sent>) =
+                self.made().into_iter().partition(|s| s.channel == Channel::Rtp);
+            sent.extend(audio.into_iter().map(|s| (self.now, s)));
+            self.reports.extend(reports.into_iter().map(|s| (self.now, s)));
             facts.extend(self.facts().into_iter().map(|f| (self.now, f)));
         }
         self.now = until;

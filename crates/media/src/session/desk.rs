@@ -268,6 +268,7 @@ impl LegState {
             }
             return;
         }
+        self.reporting.begin(at);
         if let Some(voice) = voice_for(&mut self.voice, at, plan, in_hz) {
             voice.say(at, block);
         }

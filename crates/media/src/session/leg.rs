@@ -9,6 +9,7 @@ use super::ear::Ear;
 use super::keys::Keys;
 use super::playback::{Player, Samples};
 use super::random::Random;
+use super::reporting::Reporting;
 use super::reports::Reports;
 use super::rewrite::Rewriter;
 use super::secure::Protection;
@@ -19,6 +20,7 @@ use crate::command::{Channel, DirectionStats, LegStats};
 use crate::dtls::Identity;
 use crate::dtmf;
 use crate::plan::{LegPlan, Security};
+use crate::rtp::HEADER;
 
 /// Whose audio the leg hears.
 #[derive(Debug)]
@@ -61,6 +63,7 @@ pub(super) struct LegState {
     /// Samples per second of the room it is in.
     pub(super) room_hz: Option<u32>,
     pub(super) reports: Reports,
+    pub(super) reporting: Reporting,
     /// The last address its description named.
     announced: Option<SocketAddr>,
     watch: Watch,
@@ -87,6 +90,7 @@ impl LegState {
             tones: Tones::default(),
             room_hz: None,
             reports: Reports::default(),
+            reporting: Reporting::new(random),
             announced: None,
             watch: Watch::Off,
             sent_packets: 0,
@@ -129,6 +133,7 @@ impl LegState {
 
     /// A good packet came from the leg.
     pub(super) fn heard(&mut self, now: Instant, silence_after: Duration) {
+        self.reporting.begin(now);
         self.watch = match (self.watch, now.checked_add(silence_after)) {
             (Watch::On { check_at, .. }, _) | (Watch::Reported, Some(check_at)) => {
                 Watch::On { heard_at: now, check_at }
@@ -158,6 +163,7 @@ impl LegState {
     }
 
     pub(super) fn play(&mut self, now: Instant, samples: Samples) {
+        self.reporting.begin(now);
         self.role = Role::Playback(Player::new(now, samples));
     }
 
@@ -183,7 +189,8 @@ impl LegState {
             Role::Playback(player) => Some(player.next_at()),
             Role::Relay | Role::Echo => None,
         };
-        [watch, playback, self.events.poll_timeout(), self.protection.poll_timeout(), self.keys.poll_timeout()]
+        let reports = self.reporting.poll_timeout();
+        [watch, playback, reports, self.events.poll_timeout(), self.protection.poll_timeout(), self.keys.poll_timeout()]
             .into_iter()
             .flatten()
             .min()
@@ -273,6 +280,15 @@ impl LegState {
     pub(super) fn sent(&mut self, bytes: usize) {
         self.sent_packets += 1;
         self.sent_bytes += bytes as u64;
+    }
+
+    pub(super) fn sent_packets(&self) -> u64 {
+        self.sent_packets
+    }
+
+    /// Without their headers.
+    pub(super) fn sent_payload_bytes(&self) -> u64 {
+        self.sent_bytes.saturating_sub(self.sent_packets * HEADER as u64)
     }
 
     pub(super) fn dropped(&mut self, reason: DropReason) {
