@@ -78,11 +78,7 @@ pub(super) fn run(settings: &Settings, arguments: &SelftestArguments, json: bool
 }
 
 /// Calls a server of which nothing is known but its address.
-fn elsewhere(
-    arguments: &SelftestArguments,
-    server: &str,
-    (username, password): (String, String),
-) -> Result<Vec<Row>> {
+fn elsewhere(arguments: &SelftestArguments, server: &str, (username, password): (String, String)) -> Result<Vec<Row>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let target = named(server, arguments).await?;
@@ -94,11 +90,7 @@ fn elsewhere(
 }
 
 /// Calls the server of this data directory, and looks into its database.
-fn here(
-    settings: &Settings,
-    arguments: &SelftestArguments,
-    given: Option<(String, String)>,
-) -> Result<Vec<Row>> {
+fn here(settings: &Settings, arguments: &SelftestArguments, given: Option<(String, String)>) -> Result<Vec<Row>> {
     let status: Status = must_run(settings, &Question::Status)?;
     let mut rows = Vec::new();
     super::with_store(settings, async |store| {
@@ -217,8 +209,7 @@ async fn tenant_of(store: &Store, slug: Option<&str>) -> Result<Tenant> {
 
 /// Where the server of this data directory listens on this machine alone.
 fn on_this_machine(status: &Status, arguments: &SelftestArguments) -> Result<Target> {
-    let (addresses, key) =
-        if arguments.webrtc { (&status.sip_ws, "[sip] ws") } else { (&status.sip_udp, "[sip] udp") };
+    let (addresses, key) = if arguments.webrtc { (&status.sip_ws, "[sip] ws") } else { (&status.sip_udp, "[sip] udp") };
     let near = |address: &String| {
         let address: SocketAddr = address.parse().ok()?;
         let ip = match address.ip() {

@@ -82,5 +82,7 @@ impl Link {
 
 fn gone(flow: Flow, error: &std::io::Error) -> Refusal {
     let (transport, server) = (flow.transport, flow.remote);
-    Refusal::new(format!("nobody answers at {server} over {transport} ({error}); see `yakyak status`, or name it with --server"))
+    Refusal::new(format!(
+        "nobody answers at {server} over {transport} ({error}); see `yakyak status`, or name it with --server"
+    ))
 }

@@ -148,10 +148,8 @@ impl Phone {
         let contact = Uri::at(Some(&self.login.username), flow.local);
         let contact = contact.with_param("transport", Some(flow.transport.uri_param()));
         let to = NameAddr::new(self.uri(Some(&self.login.username)));
-        let headers = vec![
-            (Name::Contact, NameAddr::new(contact).to_bytes()),
-            (Name::Expires, Bytes::from_static(expires)),
-        ];
+        let headers =
+            vec![(Name::Contact, NameAddr::new(contact).to_bytes()), (Name::Expires, Bytes::from_static(expires))];
         let request = OutgoingRequest { headers, ..self.request(Method::Register, self.uri(None), to) };
         Ok(self.exchange(request).await?.response)
     }

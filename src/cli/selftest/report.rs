@@ -1,7 +1,7 @@
 //! What a call is worth, and how it is shown.
 
-use media::quality::{Measured as Quality, mean_opinion_score};
 use media::probe::{Heard, TONE_HZ};
+use media::quality::{Measured as Quality, mean_opinion_score};
 use serde::Serialize;
 
 use super::call::{Call, Measured};
@@ -93,12 +93,7 @@ impl Row {
 }
 
 fn score(heard: &Heard) -> f32 {
-    mean_opinion_score(&Quality {
-        codec: "PCMU",
-        lost: heard.lost,
-        jitter: heard.jitter,
-        round_trip: heard.round_trip,
-    })
+    mean_opinion_score(&Quality { codec: "PCMU", lost: heard.lost, jitter: heard.jitter, round_trip: heard.round_trip })
 }
 
 /// Everything that is wrong, the most telling first.
@@ -132,7 +127,8 @@ fn milliseconds(seconds: f64) -> f64 {
 }
 
 fn rounded(value: f64, steps: f64) -> f64 {
-    (value * steps).round() / steps
+    // A zero is shown without a sign.
+    (value * steps).round() / steps + 0.0
 }
 
 #[cfg(test)]

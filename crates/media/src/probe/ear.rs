@@ -176,7 +176,8 @@ impl Ear {
         };
         let early = |missed: &usize| pairs(*missed).any(|(sent, came)| came < *sent);
         let missed = (0..self.spoken.len()).find(|missed| !early(missed))?;
-        let mut trips: Vec<Duration> = pairs(missed).map(|(sent, came)| came.saturating_duration_since(*sent)).collect();
+        let mut trips: Vec<Duration> =
+            pairs(missed).map(|(sent, came)| came.saturating_duration_since(*sent)).collect();
         trips.sort();
         trips.get(trips.len() / 2).copied()
     }

@@ -70,8 +70,7 @@ fn what_is_lost_on_the_way_is_missed() {
         assert!(heard.is_own_tone(), "{heard:?}");
         assert!((heard.lost - 0.1).abs() < 0.01, "{heard:?}");
         assert!(heard.round_trip.unwrap().abs_diff(WAY) <= FRAME_TIME, "{heard:?}");
-        let measured =
-            Measured { codec: "PCMU", lost: heard.lost, jitter: heard.jitter, round_trip: heard.round_trip };
+        let measured = Measured { codec: "PCMU", lost: heard.lost, jitter: heard.jitter, round_trip: heard.round_trip };
         assert!(mean_opinion_score(&measured) < 4.0);
     }
 }

@@ -23,10 +23,9 @@ fn answer(refusal: &Response) -> Option<(Name, Bytes)> {
 #[test]
 fn both_kinds_of_refusal_are_answered_in_their_own_line() {
     let ha1 = Ha1::new(b"1001", b"demo", b"secret");
-    for (code, asks, answers) in [
-        (401, "WWW-Authenticate", Name::Authorization),
-        (407, "Proxy-Authenticate", Name::ProxyAuthorization),
-    ] {
+    for (code, asks, answers) in
+        [(401, "WWW-Authenticate", Name::Authorization), (407, "Proxy-Authenticate", Name::ProxyAuthorization)]
+    {
         let refused = refusal(code, &[(asks, "Digest realm=\"demo\", nonce=\"n\", qop=\"auth\"")]);
         let (name, value) = answer(&refused).expect("an answer");
         assert_eq!(name, answers);
