@@ -27,6 +27,8 @@ mod garbage;
 mod linphone;
 #[path = "e2e/page.rs"]
 mod page;
+#[path = "e2e/selftest.rs"]
+mod selftest;
 #[path = "e2e/storm.rs"]
 mod storm;
 #[path = "e2e/tenants.rs"]

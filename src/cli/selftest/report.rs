@@ -127,7 +127,8 @@ fn milliseconds(seconds: f64) -> f64 {
 }
 
 fn rounded(value: f64, steps: f64) -> f64 {
-    (value * steps).round() / steps
+    // A zero is shown without a sign.
+    (value * steps).round() / steps + 0.0
 }
 
 #[cfg(test)]
