@@ -96,7 +96,7 @@ impl Jitter {
         self.put_any(now, (ssrc, sequence, timestamp), payload, false);
     }
 
-    /// Takes in a packet of comfort noise, which has its place among the others.
+    /// Takes in a packet of comfort noise, which has its place among the others; an empty one has no more than that.
     pub fn put_noise(&mut self, now: Instant, ssrc: u32, sequence: u16, timestamp: u32, payload: &[u8]) {
         self.put_any(now, (ssrc, sequence, timestamp), payload, true);
     }
@@ -118,7 +118,10 @@ impl Jitter {
             self.restart(ssrc, sequence);
         }
         self.after_jump = None;
-        self.lateness.note(now, timestamp, self.clock_hz);
+        // The packets of a telephone event all carry the time of its beginning, and tell nothing of lateness.
+        if !(noise && payload.is_empty()) {
+            self.lateness.note(now, timestamp, self.clock_hz);
+        }
         if matches!(self.state, State::Idle) {
             self.state = State::Filling { until: now + self.lateness.usual() };
         }

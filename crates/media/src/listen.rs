@@ -97,6 +97,11 @@ impl Listener {
         self.jitter.put_noise(now, ssrc, sequence, timestamp, payload);
     }
 
+    /// A packet came that has a place among the others and no sound, such as a telephone event: it is not lost.
+    pub fn pass_over(&mut self, now: Instant, ssrc: u32, sequence: u16, timestamp: u32) {
+        self.jitter.put_noise(now, ssrc, sequence, timestamp, &[]);
+    }
+
     /// What was said last shall not be heard, nor anything made of it: silence, until the next packet.
     pub fn hush(&mut self) {
         self.jitter.clear();
@@ -450,6 +455,28 @@ mod tests {
             assert_eq!(listener.tick(now, &mut block), Heard::Silence);
         }
         assert!(block.iter().any(|sample| *sample != 0) && !listener.noise.is_silent());
+    }
+
+    #[test]
+    fn telephone_events_between_packets_of_audio_are_no_loss() {
+        let start = beginning();
+        let mut listener =
+            Listener::new(Decoder::new(Codec::Pcmu).expect("a codec"), 8_000, 8_000, 7).expect("a listener");
+        let mut block = [0; 160];
+        for index in 0..200_u32 {
+            let now = start + Duration::from_millis(20) * index;
+            // For 300 ms in each second a key is pressed: all its packets carry the time of its beginning.
+            match index % 50 {
+                place @ 20..35 => listener.pass_over(now, 1, index as u16, (index - (place - 20)) * 160),
+                _ => listener.receive(now, 1, index as u16, index * 160, &[0x11; 160]),
+            }
+            listener.tick(now, &mut block);
+        }
+        let waiting = listener.ready.len() + listener.jitter.waiting() * 160;
+        assert!(waiting <= 160 * 4, "{waiting} samples wait");
+        // Three blocks fade each time that nothing more is said.
+        assert!(listener.figures().concealed <= 4 * 4, "{:?}", listener.figures());
+        assert_eq!(listener.figures().late, 0);
     }
 
     #[test]

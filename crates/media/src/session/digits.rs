@@ -44,7 +44,11 @@ impl Session {
     /// A packet of telephone events came from a leg.
     pub(super) fn read_event(&mut self, now: Instant, leg: Leg, header: &Header, packet: &[u8], clock_hz: u32) {
         let payload = packet.get(header.payload.clone()).and_then(dtmf::Payload::parse);
-        let (Some(payload), Some(state)) = (payload, self.legs.get_mut(leg.index())) else { return };
+        let Some(state) = self.legs.get_mut(leg.index()) else { return };
+        if let Some(ear) = &mut state.ear {
+            ear.pass_over(now, header);
+        }
+        let Some(payload) = payload else { return };
         if state.events.clock_hz() != clock_hz {
             state.events = Reader::new(clock_hz);
         }

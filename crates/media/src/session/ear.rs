@@ -60,6 +60,11 @@ impl Ear {
         self.listener.comfort_noise(now, ssrc, sequence, timestamp, payload);
     }
 
+    /// Something came that has no sound.
+    pub(super) fn pass_over(&mut self, now: Instant, header: &Header) {
+        self.listener.pass_over(now, header.ssrc, header.sequence, header.timestamp);
+    }
+
     /// What was said last is not to be heard.
     pub(super) fn hush(&mut self) {
         self.listener.hush();
