@@ -153,6 +153,3 @@ impl Probe {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,9 +1,19 @@
 //! A probe with an echo, a deaf one and others, on a clock that only the tests move.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
-use super::*;
-use crate::quality::{Measured, mean_opinion_score};
+use media::codec::Encoder;
+use media::probe::{Heard, PACKET_BYTES, Probe, ProbeConfig, TONE};
+use media::quality::{Measured, mean_opinion_score};
+use media::tone::Tone;
+use media::{Codec, g711, rtp};
+
+const FRAME: usize = 160;
+const FRAME_TIME: Duration = Duration::from_millis(20);
+/// The longest that a probe waits for quiet, and for what is still on its way.
+const IMPATIENCE: Duration = Duration::from_secs(2);
+const TAIL: Duration = Duration::from_secs(1);
 
 #[expect(clippy::disallowed_methods, reason = "a test needs one first moment; all others are reckoned from it")]
 fn beginning() -> Instant {
@@ -95,7 +105,7 @@ fn nothing_and_silence_and_another_tone_are_no_echo() {
 
     let (silence, _) = run(&mut |_, packet| {
         let mut packet = packet.to_vec();
-        packet[rtp::HEADER..].fill(crate::g711::PCMU_SILENCE);
+        packet[rtp::HEADER..].fill(g711::PCMU_SILENCE);
         Some((WAY, packet))
     });
     assert!(silence.packets > 150 && !silence.is_own_tone(), "{silence:?}");
