@@ -490,7 +490,7 @@ mod tests {
     #[test]
     fn the_environment_takes_one_address_or_several() {
         let one = with(&[("YAKYAK_SIP__UDP", "127.0.0.1:5070")]).unwrap();
-        assert_eq!(one.sip.udp, ["127.0.0.1:5070".parse().unwrap()]);
+        assert_eq!(one.sip.udp, ["127.0.0.1:5070".parse::<SocketAddr>().unwrap()]);
         let two = with(&[("YAKYAK_SIP__UDP", "127.0.0.1:5070, [::1]:5070")]).unwrap();
         assert_eq!(two.sip.udp.len(), 2);
     }
@@ -503,7 +503,7 @@ mod tests {
         assert!(with_file("[sip]\ntcp = []").unwrap().sip.tcp.is_empty());
         let settings = with(&[("YAKYAK_API__TLS_LISTEN_ADDRESS", "")]).unwrap();
         assert!(settings.api.tls_listen_address.is_empty());
-        assert_eq!(settings.api.listen_address, ["127.0.0.1:8080".parse().unwrap()]);
+        assert_eq!(settings.api.listen_address, ["127.0.0.1:8080".parse::<SocketAddr>().unwrap()]);
     }
 
     #[test]
