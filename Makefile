@@ -26,12 +26,12 @@ run:
 
 test:
 	@tools/packages test
-	$(CARGO) test --workspace --locked
+	$(CARGO) test --workspace --locked --features selftest-webrtc
 
 lint:
 	@tools/packages run
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --locked --features selftest-webrtc -- -D warnings
 
 bench:
 	@tools/packages bench
