@@ -26,7 +26,7 @@ run:
 
 test:
 	@tools/packages test
-	$(CARGO) test --workspace --locked --features selftest-webrtc
+	$(CARGO) test --workspace --locked
 
 lint:
 	@tools/packages run
@@ -36,6 +36,7 @@ lint:
 bench:
 	@tools/packages bench
 	$(CARGO) bench --locked --bench core
+	$(CARGO) bench --locked --bench media
 	$(CARGO) bench --locked --bench relay
 	$(CARGO) bench --locked --bench signalling
 	$(CARGO) bench --locked --bench reconnect

@@ -15,7 +15,6 @@ use domain::{
     TenantId, TenantSnapshot, TenantStatus,
 };
 use jiff::{Timestamp, ToSpan};
-use media::{Accept, Carries, Channel, Codec, Leg, LegPlan, Plan, Session, SessionId, Verdict};
 use sip::digest::{Algorithm, Challenge, ClientNonce, Credentials, Ha1, Login, NonceKey, respond, verify};
 use sip::{
     Admission, Endpoint, EndpointConfig, Event, Flow, Gate, Message, Method, Reply, Request, RequestBuilder, Scope,
@@ -55,7 +54,6 @@ fn main() {
     transaction(&mut criterion);
     routing(&mut criterion);
     registrar(&mut criterion);
-    relay(&mut criterion);
     criterion.final_summary();
 }
 
@@ -257,54 +255,6 @@ fn registrar(criterion: &mut Criterion) {
         let number = format!("{:05}", bindings / 2);
         group.bench_function(BenchmarkId::new("bindings of one extension among", bindings), |b| {
             b.iter(|| registrar.bindings(now, tenant, black_box(&number)).count());
-        });
-    }
-    group.finish();
-}
-
-fn leg(remote: SocketAddr, codec: Codec) -> LegPlan {
-    let (codec_name, payload_type) = if codec == Codec::Pcma { ("PCMA", 8) } else { ("PCMU", 0) };
-    let audio = |payload_type, codec| Accept { payload_type, carries: Carries::Audio(codec) };
-    LegPlan {
-        remote_rtp: Some(remote),
-        remote_rtcp: Some(SocketAddr::new(remote.ip(), remote.port() + 1)),
-        send: true,
-        receive: true,
-        codec,
-        codec_name,
-        clock_hz: 8_000,
-        payload_type,
-        accepts: vec![audio(0, Codec::Pcmu), audio(8, Codec::Pcma)],
-        dtmf: None,
-        ptime_ms: 20,
-        sources: vec![remote.ip()],
-        security: media::Security::Plain,
-        ice: None,
-        mux: false,
-    }
-}
-
-fn relay(criterion: &mut Criterion) {
-    let a: SocketAddr = "127.0.0.10:4000".parse().expect("an address");
-    let b: SocketAddr = "127.0.0.20:5000".parse().expect("an address");
-    let mut group = criterion.benchmark_group("relay of one packet");
-    for (name, codec) in [("PCMU to PCMU", Codec::Pcmu), ("PCMU to PCMA", Codec::Pcma)] {
-        let mut now = Instant::now();
-        let mut session = Session::new(SessionId(7), 2, 42, Duration::from_secs(3_600));
-        session.apply(now, Plan { legs: vec![leg(a, Codec::Pcmu), leg(b, codec)] });
-        let mut buffer = [0x55_u8; 172];
-        let mut count = 0_u32;
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| {
-                count = count.wrapping_add(1);
-                now += Duration::from_millis(20);
-                buffer[..2].copy_from_slice(&[0x80, 0]);
-                buffer[2..4].copy_from_slice(&(count as u16).to_be_bytes());
-                buffer[4..8].copy_from_slice(&count.wrapping_mul(160).to_be_bytes());
-                buffer[8..12].copy_from_slice(&[0xaa; 4]);
-                let verdict = session.receive(now, Leg::CALLER, Channel::Rtp, a, black_box(&mut buffer), 172);
-                assert!(matches!(verdict, Verdict::Forward { .. }));
-            });
         });
     }
     group.finish();

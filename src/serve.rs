@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result};
 use domain::{TenantId, TenantSnapshot};
 use jiff::Timestamp;
 use media::dtls::Identity;
-use media_net::{Worker, WorkerConfig};
+use media_net::recording::repair_all;
+use media_net::{FetchPolicy, Worker, WorkerConfig};
 use rand_core::{OsRng, TryRngCore as _};
 use sip::EndpointConfig;
 use store::{
@@ -293,11 +294,18 @@ async fn drained(mailbox: &Mailbox, limit: Duration) {
 
 fn start_worker(settings: &Settings, mailbox: Mailbox, identity: &Arc<Identity>) -> Result<Worker> {
     let rtp = &settings.rtp;
+    let recordings = settings.recordings();
+    for repaired in repair_all(&recordings) {
+        let (path, duration_ms) = (repaired.path.display(), repaired.duration_ms);
+        tracing::warn!(%path, duration_ms, "a recording that was cut off can be played again");
+    }
     let config = WorkerConfig {
+        recordings: Some(recordings),
         shared_port: rtp.webrtc_port,
         identity: Some(Arc::clone(identity)),
         rest: Duration::from_secs(rtp.port_rest_s),
         silence_after: Duration::from_secs(rtp.silence_timeout_s),
+        fetch: FetchPolicy { allow: settings.media.fetch_allow.clone() },
         ..WorkerConfig::new(rtp.port_range_start..=rtp.port_range_end, OsRng.try_next_u64()?)
     };
     Worker::start(config, move |fact| mailbox.post(Input::Media(fact))).context("the media worker cannot start")

@@ -29,6 +29,8 @@ pub struct Settings {
     pub guard: Guard,
     /// `[rtp]`
     pub rtp: Rtp,
+    /// `[media]`
+    pub media: Media,
     /// `[database]`
     pub database: Database,
     /// `[trace]`
@@ -135,6 +137,26 @@ pub struct Rtp {
     pub silence_timeout_s: u64,
     /// Rest of a port between calls.
     pub port_rest_s: u64,
+}
+
+/// `[media]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Media {
+    /// Hosts and networks that are not public and may be fetched from.
+    #[serde(deserialize_with = "fetchable")]
+    pub fetch_allow: Vec<media_net::Allowed>,
+    /// Folder of recordings; empty for one under the data directory.
+    pub recordings: PathBuf,
+}
+
+impl Settings {
+    /// The folder that recordings are kept in.
+    pub fn recordings(&self) -> PathBuf {
+        match self.media.recordings.as_os_str().is_empty() {
+            true => self.server.data_dir.join("recordings"),
+            false => self.media.recordings.clone(),
+        }
+    }
 }
 
 /// `[database]`
@@ -433,8 +455,25 @@ fn prefixes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<sip::Prefi
     texts.iter().map(read).collect()
 }
 
-/// One network, several with commas, or a list; none at all as well.
 fn allowed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<sip::Prefix>, D::Error> {
+    none_or_more(deserializer, |text| {
+        text.parse().map_err(|_| {
+            format!("[guard] allow: {text:?} is neither an address nor a network, such as 192.0.2.7 or 10.0.0.0/8")
+        })
+    })
+}
+
+fn fetchable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<media_net::Allowed>, D::Error> {
+    none_or_more(deserializer, |text| {
+        text.parse().map_err(|error: media_net::NotAllowable| format!("[media] fetch_allow: {text:?} is {error}"))
+    })
+}
+
+/// One value, several with commas, or a list; none at all as well.
+fn none_or_more<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum OneOrMany {
@@ -445,14 +484,8 @@ fn allowed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<sip::Prefix
         OneOrMany::One(text) => text.split(',').map(|part| part.trim().to_owned()).collect(),
         OneOrMany::Many(texts) => texts,
     };
-    let read = |text: &String| {
-        text.parse().map_err(|_| {
-            serde::de::Error::custom(format!(
-                "[guard] allow: {text:?} is neither an address nor a network, such as 192.0.2.7 or 10.0.0.0/8"
-            ))
-        })
-    };
-    texts.iter().filter(|text| !text.is_empty()).map(read).collect()
+    let values = texts.iter().filter(|text| !text.is_empty()).map(|text| read(text));
+    values.collect::<Result<_, _>>().map_err(serde::de::Error::custom)
 }
 
 fn optional_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IpAddr>, D::Error> {
@@ -540,6 +573,19 @@ mod tests {
     }
 
     #[test]
+    fn hosts_and_networks_may_be_fetched_from() {
+        let usual = with(&[]).unwrap();
+        assert!(usual.media.fetch_allow.is_empty() && usual.recordings() == usual.server.data_dir.join("recordings"));
+        let elsewhere = with_file("[media]\nrecordings = \"/var/spool/calls\"").unwrap();
+        assert_eq!(elsewhere.recordings(), PathBuf::from("/var/spool/calls"));
+        let both = ["media.lan".parse().unwrap(), "192.168.0.0/16".parse().unwrap()];
+        let from_file = with_file("[media]\nfetch_allow = [\"media.lan\", \"192.168.0.0/16\"]").unwrap();
+        assert_eq!(from_file.media.fetch_allow, both);
+        let from_environment = with(&[("YAKYAK_MEDIA__FETCH_ALLOW", "media.lan, 192.168.0.0/16")]).unwrap();
+        assert_eq!(from_environment.media.fetch_allow, both);
+    }
+
+    #[test]
     fn mistakes_are_named_with_their_key_in_one_line() {
         let cases = [
             ("[sip]\nupd = \"0.0.0.0:5060\"", "[sip] upd is not a key"),
@@ -562,6 +608,7 @@ mod tests {
             ("[database]\nmax_connections = 0", "max_connections"),
             ("[sip]\nmin_expires_s = 7200", "min_expires_s"),
             ("[guard]\nallow = [\"10.0.0.0/33\"]", "10.0.0.0/33"),
+            ("[media]\nfetch_allow = [\"http://media.lan/\"]", "[media] fetch_allow: \"http://media.lan/\""),
             ("[guard]\nfirst_ban_s = 0", "first_ban_s"),
             ("[sip", "TOML"),
         ];

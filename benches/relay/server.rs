@@ -183,9 +183,12 @@ fn leg_plan(peer: SocketAddr) -> LegPlan {
         payload_type: 0,
         accepts: vec![
             Accept { payload_type: 0, carries: Carries::Audio(Codec::Pcmu) },
-            Accept { payload_type: 101, carries: Carries::Event },
+            Accept { payload_type: 101, carries: Carries::Event { clock_hz: 8_000 } },
         ],
         dtmf: Some(101),
+        dtmf_clock_hz: 8_000,
+        tones: true,
+        fmtp: None,
         ptime_ms: 20,
         sources: vec![peer.ip()],
         security: media::Security::Plain,

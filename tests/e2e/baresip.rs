@@ -11,6 +11,14 @@ use crate::sipp::free_port;
 
 const RATE: u32 = 8_000;
 
+/// What a baresip speaks.
+pub(crate) struct Audio<'a> {
+    /// As its account lists them: `PCMU`, `G722`, `opus/48000/2`.
+    pub(crate) codecs: &'a str,
+    /// None, `srtp`, `srtp-mand` or `dtls_srtp`.
+    pub(crate) encryption: &'a str,
+}
+
 /// A baresip with a tone for a microphone and a file for an ear.
 pub(crate) struct Phone {
     child: Child,
@@ -44,6 +52,20 @@ impl Phone {
         commands: &[String],
         encryption: &str,
     ) -> Self {
+        let audio = Audio { codecs: "PCMU", encryption };
+        Self::start_speaking(server, transport, login, frequency_hz, answers, commands, audio)
+    }
+
+    /// The same with codecs of its own.
+    pub(crate) fn start_speaking(
+        server: &Server,
+        transport: Transport,
+        login: &Login,
+        frequency_hz: f64,
+        answers: bool,
+        commands: &[String],
+        Audio { codecs, encryption }: Audio<'_>,
+    ) -> Self {
         let directory = tempfile::Builder::new().prefix("yakyak-baresip-").tempdir().unwrap();
         let folder = directory.path();
         let microphone = folder.join("microphone.wav");
@@ -53,7 +75,7 @@ impl Phone {
             mode += &format!(";mediaenc={encryption}");
         }
         let account = format!(
-            "<sip:{user}@{server};transport={transport}>;auth_user={user};auth_pass={pass};audio_codecs=PCMU{mode};regint=60\n",
+            "<sip:{user}@{server};transport={transport}>;auth_user={user};auth_pass={pass};audio_codecs={codecs}{mode};regint=60\n",
             user = login.username,
             pass = login.password,
             server = server.address(transport, false),
@@ -104,7 +126,14 @@ impl Phone {
             .find(|path| path.to_string_lossy().ends_with("-dec.wav"))
             .unwrap_or_else(|| panic!("baresip heard nothing\n{}", self.log()));
         let bytes = std::fs::read(ear).unwrap();
-        bytes.get(44..).unwrap_or_default().chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
+        let channels = usize::from(u16::from_le_bytes([bytes[22], bytes[23]]));
+        let rate = u32::from_le_bytes([bytes[24], bytes[25], bytes[26], bytes[27]]);
+        // What a codec with more channels or a higher rate brought becomes one channel of 8 kHz.
+        let together = channels * usize::try_from(rate / RATE).unwrap();
+        let samples = bytes[44..].chunks_exact(2).map(|pair| i32::from(i16::from_le_bytes([pair[0], pair[1]])));
+        let samples: Vec<i32> = samples.collect();
+        let mean = |part: &[i32]| i16::try_from(part.iter().sum::<i32>() / i32::try_from(together).unwrap()).unwrap();
+        samples.chunks_exact(together).map(mean).collect()
     }
 }
 
@@ -130,7 +159,7 @@ fn config(microphone: &Path, ears: &Path, encryption: &str) -> String {
     ];
     let modules = modules.iter().map(PathBuf::from).find(|path| path.is_dir()).expect("baresip's modules");
     format!(
-        "sip_listen 127.0.0.1:{port}\nsip_verify_server no\nmodule_path {modules}\nmodule g711.so\nmodule srtp.so\nmodule dtls_srtp.so\nmodule aufile.so\nmodule sndfile.so\nmodule_tmp account.so\n\
+        "sip_listen 127.0.0.1:{port}\nsip_verify_server no\nmodule_path {modules}\nmodule g711.so\nmodule g722.so\nmodule opus.so\nmodule srtp.so\nmodule dtls_srtp.so\nmodule aufile.so\nmodule sndfile.so\nmodule_tmp account.so\n\
          module_app menu.so\naudio_source aufile,{microphone}\nsnd_path {ears}\n\
          ausrc_srate {RATE}\nauplay_srate {RATE}\nausrc_channels 1\nauplay_channels 1\nrtp_ports 10000-60000\nrtcp_mux {mux}\n\
          net_interface 127.0.0.1\ncall_local_timeout 60\n",
@@ -209,4 +238,27 @@ fn the_echo_test_sends_back_what_it_hears() {
     std::thread::sleep(Duration::from_secs(4));
     let heard = phone.heard();
     assert!(share_at(settled(&heard), 440.0) > 0.9, "{}", share_at(settled(&heard), 440.0));
+}
+
+#[test]
+fn phones_that_share_no_codec_hear_each_other() {
+    let server = Server::start();
+    let pairs = [("PCMU", "opus/48000/2"), ("G722", "PCMA"), ("opus/48000/2", "G722")];
+    for (index, (one, other)) in pairs.into_iter().enumerate() {
+        let speaking = |codecs| Audio { codecs, encryption: "" };
+        let start = |number, frequency_hz, answers, commands: &[String], codecs| {
+            let login = server.login(number);
+            Phone::start_speaking(&server, Transport::Udp, &login, frequency_hz, answers, commands, speaking(codecs))
+        };
+        let callee = start("1002", 1_000.0, true, &[], other);
+        server.until("1002 is registered", &["registration", "list"], |list| list.as_array().unwrap().len() == 1);
+        let caller = start("1001", 440.0, false, &[format!("/dial sip:1002@{}", server.sip)], one);
+        server.until("the call is up", &["call", "list"], |calls| calls[0]["state"] == "answered");
+        std::thread::sleep(Duration::from_secs(4));
+        caller.heard_tone(1_000.0);
+        callee.heard_tone(440.0);
+        let records = server.closed_records(index + 1);
+        assert!(records.iter().all(|record| record["status"] == "Completed"), "{one} {other}: {records:#?}");
+        server.until("nobody is registered", &["registration", "list"], |list| list.as_array().unwrap().is_empty());
+    }
 }

@@ -88,7 +88,7 @@ fn a_call_is_traced_on_both_legs() {
     assert_eq!(caller, expected, "{trace:#}");
     let callee: Vec<String> = leg(&trace, 1).into_iter().filter(|what| !what.contains("100 Trying")).collect();
     let expected = [
-        "< INVITE · PCMU PCMA sendrecv",
+        "< INVITE · PCMU PCMA G722… sendrecv",
         "> 180 Ringing (INVITE)",
         "> 200 OK (INVITE) · PCMU sendrecv",
         "< ACK",

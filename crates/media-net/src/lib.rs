@@ -1,4 +1,4 @@
-//! The media worker: ports, sockets and playback files for the sessions of [`media`].
+//! The media worker: ports, sockets, playback files and recordings for the sessions of [`media`].
 //!
 //! One worker is one thread with a port range of its own. It carries out [`media::Command`]s and tells
 //! [`media::Fact`]s; it never sees a session description and decides nothing about a call.
@@ -22,11 +22,12 @@ mod limits;
 mod mailbox;
 mod playback;
 mod ports;
+pub mod recording;
 mod shared;
 mod slots;
 mod worker;
 
 pub use counters::Counters;
 pub use identity::{IdentityError, identity};
-pub use playback::{PlaybackError, load_wav};
+pub use playback::{Allowed, FetchError, FetchPolicy, NotAllowable, PlaybackError, Rate, load_file, load_url};
 pub use worker::{Busy, Worker, WorkerConfig};

@@ -9,11 +9,13 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::playback::Loaded;
+use crate::recording::Report;
 
 #[derive(Debug)]
 pub(crate) enum Message {
     Command(media::Command),
     Loaded(Loaded),
+    Recorded(Report),
     Shutdown,
 }
 

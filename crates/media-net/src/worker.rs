@@ -4,9 +4,12 @@ mod alarm;
 mod commands;
 mod engine;
 mod entry;
+mod recordings;
+mod rooms;
 
 use std::io;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -19,6 +22,7 @@ use tracing::debug;
 use crate::counters::{Counters, Counting};
 use crate::limits::MAX_WAITING_COMMANDS;
 use crate::mailbox::{Mailbox, Message, mailbox};
+use crate::playback::FetchPolicy;
 use engine::Engine;
 
 /// What a worker needs to know.
@@ -35,12 +39,16 @@ pub struct WorkerConfig {
     pub rest: Duration,
     /// How long a leg that should be heard may say nothing before that is told.
     pub silence_after: Duration,
+    /// The folder that recordings are kept in; without one there are none.
+    pub recordings: Option<PathBuf>,
+    /// Where files may be fetched from.
+    pub fetch: FetchPolicy,
     /// Drives the order of ports and the identifiers in RTP; give each start its own.
     pub seed: u64,
 }
 
 impl WorkerConfig {
-    /// The usual values: five seconds of rest, silence told after twenty.
+    /// The usual values: five seconds of rest, silence told after twenty, files only from public addresses.
     pub fn new(port_range: RangeInclusive<u16>, seed: u64) -> WorkerConfig {
         WorkerConfig {
             port_range,
@@ -48,6 +56,8 @@ impl WorkerConfig {
             identity: None,
             rest: Duration::from_secs(5),
             silence_after: Duration::from_secs(20),
+            recordings: None,
+            fetch: FetchPolicy::default(),
             seed,
         }
     }

@@ -10,5 +10,7 @@ mod playing;
 mod ports;
 #[path = "worker/relaying.rs"]
 mod relaying;
+#[path = "worker/rooms.rs"]
+mod rooms;
 #[path = "worker/sharing.rs"]
 mod sharing;

@@ -49,6 +49,97 @@ pub enum Playback {
     Ringing,
     /// A sound file the worker reads.
     File(PathBuf),
+    /// A sound file the worker fetches, over HTTP or HTTPS.
+    Url(String),
+}
+
+/// Names one room of a worker; given by whoever has the first leg join it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RoomId(pub u64);
+
+/// What a leg does in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoomPart {
+    /// Hears all, is heard by all.
+    Member,
+    /// Hears all, is heard by nobody.
+    Listener,
+    /// Hears all, is heard by one alone, who is in the room as well.
+    Whisperer {
+        /// The session of that one.
+        session: SessionId,
+        /// Its leg.
+        leg: Leg,
+    },
+}
+
+/// How a leg takes part in a room.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RoomSeat {
+    /// Whom it hears, and who hears it.
+    pub part: RoomPart,
+    /// What it says is not heard.
+    pub muted: bool,
+    /// It hears nothing.
+    pub deaf: bool,
+    /// How much louder it is heard, in dB, −40 to 20.
+    pub gain_db: f32,
+    /// How much louder it hears the others, in dB, −40 to 20.
+    pub volume_db: f32,
+}
+
+impl RoomSeat {
+    /// A part as it usually is.
+    pub fn new(part: RoomPart) -> Self {
+        RoomSeat { part, muted: false, deaf: false, gain_db: 0.0, volume_db: 0.0 }
+    }
+}
+
+/// How a session is recorded: the caller left, the callee right, 16 bits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordingOrder {
+    /// Inside the worker's folder of recordings, without an extension that the format does not have.
+    pub name: PathBuf,
+    /// Samples per second: 8000, 16000 or 48000.
+    pub rate_hz: u32,
+    /// Both sides on one channel, instead of one channel for each.
+    pub mixed: bool,
+    /// Opus in Ogg with so many bits per second and channel; else WAV.
+    pub opus_bps: Option<u32>,
+    /// The recording ends by itself when it is so long.
+    pub max_length_ms: u64,
+}
+
+/// What is to become of a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordingChange {
+    /// What comes is left out.
+    Pause,
+    /// Silence stands in place of what comes.
+    Mask,
+    /// Ends both of these.
+    Resume,
+    /// Ends the recording.
+    Finish,
+}
+
+/// A recording that is finished, or why there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// Where it is; nothing when not a single sample could be kept.
+    pub path: Option<PathBuf>,
+    /// Its size.
+    pub bytes: u64,
+    /// Its length.
+    pub duration_ms: u64,
+    /// The SHA-256 of all its bytes.
+    pub sha256: [u8; 32],
+    /// How much of it is silence because the disk was too slow.
+    pub lost_ms: u64,
+    /// It reached its greatest length.
+    pub reached_max_length: bool,
+    /// Why it could not go on; nothing when it ended as it was meant to.
+    pub fault: Option<String>,
 }
 
 /// An order to a media worker.
@@ -101,6 +192,41 @@ pub enum Command {
         key: char,
         /// How long it is held.
         duration_ms: u32,
+    },
+    /// Let a leg take part in a room, or change how it does. What the legs of its session say to each other meanwhile is heard in
+    /// rooms alone. The first leg makes the room, at its rate; the last one that leaves ends it.
+    Join {
+        /// The session.
+        session: SessionId,
+        /// The leg.
+        leg: Leg,
+        /// The room.
+        room: RoomId,
+        /// Samples per second of a new room: 8000, 16000 or 48000.
+        rate_hz: u32,
+        /// How it takes part.
+        seat: RoomSeat,
+    },
+    /// Take a leg out of its room: it hears the other leg of its session again.
+    Leave {
+        /// The session.
+        session: SessionId,
+        /// The leg.
+        leg: Leg,
+    },
+    /// Record what the legs of a session say; ends with [`Fact::Recorded`]. One recording at a time: a new one ends the one before.
+    Record {
+        /// The session.
+        session: SessionId,
+        /// Where, and how.
+        order: RecordingOrder,
+    },
+    /// Change the recording of a session.
+    Recording {
+        /// The session.
+        session: SessionId,
+        /// What is to become of it.
+        change: RecordingChange,
     },
     /// End the session and free its ports; answered with [`Fact::Closed`].
     Close {
@@ -203,6 +329,31 @@ pub enum Fact {
         session: SessionId,
         /// The leg.
         leg: Leg,
+    },
+    /// A leg in a room has begun to speak, or ended.
+    Speaking {
+        /// The session.
+        session: SessionId,
+        /// The leg.
+        leg: Leg,
+        /// Whether it speaks now.
+        speaking: bool,
+    },
+    /// A leg cannot join a room: there are too many, or too many are in it.
+    NotJoined {
+        /// The session.
+        session: SessionId,
+        /// The leg.
+        leg: Leg,
+        /// A plain sentence.
+        why: &'static str,
+    },
+    /// A recording has ended. This may come after the session is gone.
+    Recorded {
+        /// The session.
+        session: SessionId,
+        /// What there is of it.
+        recorded: Recorded,
     },
     /// The session is gone; its last figures.
     Closed {

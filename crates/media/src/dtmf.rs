@@ -1,9 +1,11 @@
 //! Key presses: as telephone events (RFC 4733), read and written, and as tones in the audio (ITU-T Q.23), made.
 
+mod detect;
 mod generate;
 mod reader;
 mod writer;
 
+pub use detect::{Detector, Heard};
 pub use generate::{Generator, Shape};
 pub use reader::Reader;
 pub use writer::{EventPacket, Writer};

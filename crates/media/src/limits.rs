@@ -49,18 +49,44 @@ pub const RTCP_COMPOUND: usize = 16;
 pub const FACTS: usize = 16;
 /// Silence of the current source after which another allowed address may take over.
 pub const TAKEOVER: Duration = Duration::from_secs(2);
+/// Longest audio of one payload in milliseconds, and longest that is concealed at once; a longer payload cannot be decoded.
+pub const AUDIO_MILLISECONDS: usize = 120;
 /// Step in sequence numbers beyond which a packet is no longer taken as the next of its stream (RFC 3550, A.1).
 pub const DROPOUT: i16 = 3_000;
 /// Time without a packet of an unfinished telephone event after which it counts as ended.
 pub const EVENT_GAP: Duration = Duration::from_millis(200);
 /// Time after a press in which its packets, and those of presses before it, may still come; they press nothing.
 pub const EVENT_LATE: Duration = Duration::from_secs(10);
+/// Clocks of telephone events that are understood: 8 kHz, and those of wideband codecs (RFC 4733, 2.1).
+pub const EVENT_CLOCKS_HZ: [u32; 4] = [8_000, 16_000, 32_000, 48_000];
 /// Longest press that is made; a longer one is cut.
 pub const EVENT: Duration = Duration::from_secs(10);
 /// Presses that wait to be made for a leg; further ones are forgotten.
 pub const PRESSES: usize = 64;
 /// Playback frames made at once when the worker was late; older ones are skipped.
 pub const CATCH_UP: u32 = 5;
+/// Least, first and longest time that the first packet of a talk waits for those behind it.
+pub const JITTER_LEAST: Duration = Duration::from_millis(10);
+/// See [`JITTER_LEAST`].
+pub const JITTER_FIRST: Duration = Duration::from_millis(40);
+/// See [`JITTER_LEAST`].
+pub const JITTER_MOST: Duration = Duration::from_millis(200);
+/// Beats of 20 ms over which it is watched whether packets wait for longer than they need.
+pub const DELAY_WINDOW_BEATS: u32 = 100;
+/// By how much they must, at least, so that something is left out.
+pub const SPARE: Duration = Duration::from_millis(30);
+/// Beats without a packet after which the next one is a new beginning.
+pub const STARVED: u32 = 10;
+/// Most parties in a room; a further one is turned away.
+pub const PARTIES: usize = 1_000;
+/// How many members of a room are heard at one moment: the loudest.
+pub const HEARD_AT_ONCE: usize = 8;
+/// Time between two reports that we make, on the whole (RFC 3550, 6.2).
+pub const REPORTS: Duration = Duration::from_secs(5);
+/// Rates at which samples are given out and taken.
+pub const RATES_HZ: [u32; 3] = [8_000, 16_000, 48_000];
+/// Time without a packet after which a leg is no longer heard as samples, unless its codec has to be changed for the other one.
+pub const EAR: Duration = Duration::from_secs(2);
 /// Longest tone that is played; a longer one is cut.
 pub const TONE: Duration = Duration::from_secs(3_600);
 /// Packets that a probe keeps to judge them; further ones are counted and not listened to.

@@ -12,7 +12,7 @@ use crate::profile::Profile;
 use crate::sdp::{Connection, Description, Direction, Host, Media, Origin, Secure};
 
 pub(crate) use carriage::{Carriage, OfferedCarriage};
-pub(crate) use stream::{Encoding, Events, Format, Stream, events_format};
+pub(crate) use stream::{Encoding, Events, Format, Stream, events_format, events_of};
 
 /// Why a description cannot be accepted, ready for the SIP answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -61,6 +61,7 @@ pub(crate) struct Usable {
 /// Payload types of telephone events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EventMap {
+    pub(crate) clock_hz: u32,
     pub(crate) send: u8,
     pub(crate) receive: u8,
 }
@@ -72,7 +73,7 @@ pub(crate) struct Agreed {
     pub(crate) direction: Direction,
     pub(crate) remote: Stream,
     pub(crate) usable: Vec<Usable>,
-    pub(crate) events: Option<EventMap>,
+    pub(crate) events: Vec<EventMap>,
     /// Our part in a handshake.
     pub(crate) role: Option<Role>,
     /// How often ICE began anew.
@@ -85,7 +86,7 @@ pub(crate) struct Offered {
     pub(crate) index: usize,
     pub(crate) direction: Direction,
     pub(crate) formats: Vec<Format>,
-    pub(crate) events: Option<Events>,
+    pub(crate) events: Vec<Events>,
     pub(crate) carriage: OfferedCarriage,
     pub(crate) restarts: u32,
 }
@@ -333,6 +334,14 @@ impl Negotiation {
     }
 }
 
+impl Agreed {
+    /// The telephone events that go with a codec: those of its clock (RFC 4733, 2.1), else those there are.
+    pub(crate) fn events_for(&self, encoding: &Encoding) -> Option<EventMap> {
+        let same = self.events.iter().find(|map| map.clock_hz == encoding.clock_hz);
+        same.or(self.events.first()).copied()
+    }
+}
+
 impl Offered {
     /// What an answer of ours would have offered.
     fn again(agreed: &Agreed, profile: &Profile) -> Self {
@@ -345,7 +354,7 @@ impl Offered {
             index: agreed.remote.index,
             direction: agreed.direction,
             formats: agreed.usable.iter().map(format).collect(),
-            events: agreed.events.map(|events| Events { payload_type: events.receive, fmtp: None }),
+            events: agreed.events.iter().map(|map| Events::new(map.receive, map.clock_hz)).collect(),
             carriage: OfferedCarriage::of(profile, Some(&agreed.remote.carriage)),
             restarts: agreed.restarts,
         }

@@ -43,6 +43,10 @@ pub enum Codec {
     Pcmu,
     /// G.711 A-law.
     Pcma,
+    /// G.722 at 64 kbit/s: 16 kHz samples under an RTP clock of 8 kHz.
+    G722,
+    /// Opus (RFC 7587).
+    Opus,
     /// Anything else: passed through, never decoded.
     Other,
 }
@@ -52,6 +56,12 @@ impl Codec {
     pub fn is_known(self) -> bool {
         self != Codec::Other
     }
+
+    /// Whether a packet of `self` becomes one of `other` byte by byte, or by being left alone.
+    pub(crate) fn goes_as(self, other: Codec) -> bool {
+        let g711 = |codec| matches!(codec, Codec::Pcmu | Codec::Pcma);
+        self == other || (g711(self) && g711(other))
+    }
 }
 
 /// What a payload type of an incoming packet means.
@@ -59,8 +69,13 @@ impl Codec {
 pub enum Carries {
     /// Audio in this codec.
     Audio(Codec),
+    /// Comfort noise (RFC 3389): the speaker keeps silent.
+    Noise,
     /// Telephone events (RFC 4733).
-    Event,
+    Event {
+        /// What their lengths are counted in.
+        clock_hz: u32,
+    },
 }
 
 /// One payload type that a leg may send.
@@ -91,10 +106,16 @@ pub struct LegPlan {
     pub clock_hz: u32,
     /// Payload type sent to it.
     pub payload_type: u8,
+    /// What it said about that codec (`a=fmtp`).
+    pub fmtp: Option<String>,
     /// Payload types it may send.
     pub accepts: Vec<Accept>,
     /// Payload type of telephone events sent to it; `None` when it does not know them.
     pub dtmf: Option<u8>,
+    /// What the lengths of those events are counted in.
+    pub dtmf_clock_hz: u32,
+    /// Whether keys pressed as tones may reach it as tones.
+    pub tones: bool,
     /// Packet length it asked for.
     pub ptime_ms: u16,
     /// Addresses its media may come from, any port.

@@ -80,7 +80,7 @@ pub struct Probe {
 impl Probe {
     /// A probe that begins now; nothing for a codec that is only passed through.
     pub fn new(now: Instant, config: ProbeConfig) -> Option<Probe> {
-        let encoder = Encoder::new(config.codec).filter(|encoder| encoder.rate_hz() == RATE_HZ)?;
+        let encoder = Encoder::new(config.codec, None).filter(|encoder| encoder.rate_hz() == RATE_HZ)?;
         Some(Probe {
             ear: Ear::new(config.codec, config.payload_type)?,
             config,

@@ -45,6 +45,8 @@ pub struct Profile {
     pub webrtc: bool,
     /// Whether keys are agreed to travel as telephone events; else they never do.
     pub events: bool,
+    /// Whether keys that the other side presses as tones stay in the audio when there are no events.
+    pub tones: bool,
     /// What its keys and names are made of.
     pub secret: Secret,
     /// Of our certificate; without one there is no DTLS.
@@ -60,6 +62,7 @@ impl Profile {
             keys: SrtpKeys::Sdes,
             webrtc: false,
             events: true,
+            tones: true,
             secret: Secret([0; 32]),
             fingerprint: None,
         }

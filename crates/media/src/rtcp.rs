@@ -1,6 +1,10 @@
 //! RTCP compound packets (RFC 3550, section 6): checked, read, and rewritten in place for the other leg.
 
+mod write;
+
 use crate::limits;
+
+pub use write::{LONGEST, SenderInfo, write};
 
 const SENDER_REPORT: u8 = 200;
 const RECEIVER_REPORT: u8 = 201;

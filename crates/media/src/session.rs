@@ -5,16 +5,21 @@
 //! and facts with [`Session::poll_fact`] until there are none. A relayed packet is rewritten where it lies and costs no
 //! allocation.
 
+mod desk;
+mod digits;
+mod ear;
 mod keys;
 mod leg;
 mod playback;
 mod random;
 mod relay;
+mod reporting;
 mod reports;
 mod rewrite;
 mod secure;
 mod source;
 pub(crate) mod statistics;
+mod voice;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -27,9 +32,11 @@ use crate::limits;
 use crate::plan::Plan;
 use crate::stun;
 
+use desk::Desk;
 use leg::{LegState, Role};
 use random::Random;
 
+pub use desk::Sides;
 pub use playback::Samples;
 
 /// What to do with a packet that was received.
@@ -100,6 +107,7 @@ pub struct Session {
     /// What we are in handshakes.
     identity: Option<Arc<Identity>>,
     legs: Vec<LegState>,
+    desk: Desk,
     facts: VecDeque<Fact>,
 }
 
@@ -111,6 +119,7 @@ impl Session {
             id,
             silence_after,
             identity: None,
+            desk: Desk::default(),
             legs: (0..legs.clamp(1, limits::LEGS)).map(|_| LegState::new(&mut random)).collect(),
             facts: VecDeque::with_capacity(limits::FACTS),
         }
@@ -133,6 +142,7 @@ impl Session {
         for (state, plan) in self.legs.iter_mut().zip(plan.legs) {
             state.apply(now, plan, self.silence_after, self.identity.as_deref());
         }
+        self.clear_desk();
         for index in 0..self.legs.len() {
             self.protection_events(Leg(index as u8));
         }
@@ -253,10 +263,10 @@ impl Session {
             let silent = state.check_silence(now, self.silence_after);
             let ended = state.advance_playback(now);
             state.protection.handle_timeout(now);
+            state.advance_reporting(now);
             state.keys.handle_timeout(now, state.plan.as_ref());
             if let Some(digit) = digit {
-                let fact = digit_fact(session, leg, digit, self.passes_events(leg));
-                self.tell(fact);
+                self.pressed(now, leg, digit);
             }
             if let Some(silence) = silent {
                 let for_ms = u64::try_from(silence.as_millis()).unwrap_or(u64::MAX);
@@ -267,18 +277,23 @@ impl Session {
             }
             self.protection_events(leg);
         }
+        self.work_desk(now);
     }
 
     /// When [`Session::handle_timeout`] is due next.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.legs.iter().filter_map(LegState::poll_timeout).min()
+        self.legs.iter().filter_map(LegState::poll_timeout).chain(self.desk.poll_timeout()).min()
     }
 
     /// Writes the next packet made here into `out`, which holds at least 1,500 bytes; what does not fit is left out.
     pub fn poll_packet(&mut self, out: &mut [u8]) -> Option<Outgoing> {
         self.legs.iter_mut().enumerate().find_map(|(index, state)| {
-            let (to, len) = state.poll_packet(out)?;
-            Some(Outgoing { leg: Leg(index as u8), channel: Channel::Rtp, to, len })
+            let leg = Leg(index as u8);
+            if let Some((to, len)) = state.poll_packet(out) {
+                return Some(Outgoing { leg, channel: Channel::Rtp, to, len });
+            }
+            let (to, channel, len) = state.poll_report(out)?;
+            Some(Outgoing { leg, channel, to, len })
         })
     }
 
@@ -299,12 +314,6 @@ impl Session {
         }
     }
 
-    /// Whether the telephone events of a leg reach the other one as such.
-    fn passes_events(&self, leg: Leg) -> bool {
-        let other = self.peer(leg).and_then(|peer| self.legs.get(peer.index()));
-        other.is_some_and(|other| other.plan.as_ref().is_some_and(|plan| plan.dtmf.is_some()))
-    }
-
     /// The leg that hears `leg`.
     fn peer(&self, leg: Leg) -> Option<Leg> {
         match (self.legs.len(), leg) {
@@ -313,8 +322,4 @@ impl Session {
             _ => None,
         }
     }
-}
-
-fn digit_fact(session: SessionId, leg: Leg, digit: crate::dtmf::Digit, passed: bool) -> Fact {
-    Fact::Digit { session, leg, digit: digit.key, duration_ms: digit.duration_ms, passed }
 }

@@ -1,10 +1,11 @@
-//! A relayed packet costs no allocation. Counted for each thread, since the test harness allocates in its own.
+//! A relayed packet costs no allocation, and a decoded one none. Counted for each thread, since the test harness allocates in its own.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use media::codec::{Decoder, Encoder, OpusParameters};
 use media::rtp::{HEADER, Rewrite};
 use media::srtp::{MasterKey, Sealer, Suite};
 use media::{Accept, Carries, Channel, Codec, Leg, LegPlan, Plan, Samples, Security, Session, SessionId, Verdict};
@@ -54,9 +55,12 @@ fn leg(remote: SocketAddr, codec: Codec, payload_type: u8) -> LegPlan {
         payload_type,
         accepts: vec![
             Accept { payload_type, carries: Carries::Audio(codec) },
-            Accept { payload_type: 101, carries: Carries::Event },
+            Accept { payload_type: 101, carries: Carries::Event { clock_hz: 8_000 } },
         ],
         dtmf: Some(101),
+        dtmf_clock_hz: 8_000,
+        tones: true,
+        fmtp: None,
         ptime_ms: 20,
         sources: vec![remote.ip()],
         security: Security::Plain,
@@ -144,9 +148,11 @@ fn packets_are_relayed_played_and_dropped_without_allocation() {
 
     let now = start + Duration::from_secs(60);
     session.play(now, Leg::CALLER, Samples::tone(440, 1_000));
+    // With the first packet comes the encoder.
+    session.handle_timeout(now);
+    let mut played = u32::from(session.poll_packet(&mut buffer).is_some());
     let before = allocations();
-    let mut played = 0;
-    for step in 0..60u32 {
+    for step in 1..60u32 {
         session.handle_timeout(now + Duration::from_millis(20) * step);
         while session.poll_packet(&mut buffer).is_some() {
             played += 1;
@@ -155,4 +161,28 @@ fn packets_are_relayed_played_and_dropped_without_allocation() {
     }
     assert_eq!(allocations() - before, 0, "playing");
     assert_eq!(played, 50);
+}
+
+#[test]
+fn frames_are_decoded_without_allocation() {
+    let mut payload = [0; 1_500];
+    let mut encoder = Encoder::opus(OpusParameters::default()).expect("encodes");
+    let samples: Vec<i16> = (0..960_i16).map(|n| n % 120 * 100).collect();
+    encoder.encode(&samples, &mut payload).expect("a frame");
+    let length = encoder.encode(&samples, &mut payload).expect("a frame");
+    let (mut wide, mut opus) = (Decoder::g722(), Decoder::opus().expect("decodes"));
+    let (mut narrow, mut out) = (Encoder::g722(), Vec::with_capacity(5_760));
+    // The first frame makes room.
+    opus.decode(&payload[..length], &mut out).expect("decodable");
+
+    let before = allocations();
+    for _ in 0..100 {
+        out.clear();
+        opus.decode(&payload[..length], &mut out).expect("decodable");
+        out.clear();
+        let mut bytes = [0; 160];
+        assert_eq!(narrow.encode(&samples[..320], &mut bytes), Some(160));
+        wide.decode(&bytes, &mut out).expect("decodable");
+    }
+    assert_eq!(allocations(), before);
 }

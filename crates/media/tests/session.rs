@@ -1,9 +1,13 @@
 //! Relay sessions, driven packet by packet on a clock of the test's own.
 
+#[path = "session/desk.rs"]
+mod desk;
 #[path = "session/garbage.rs"]
 mod garbage;
 #[path = "session/keys.rs"]
 mod keys;
+#[path = "session/matrix.rs"]
+mod matrix;
 #[path = "session/playback.rs"]
 mod playback;
 #[path = "session/relay.rs"]
@@ -18,6 +22,8 @@ mod silence;
 mod sources;
 #[path = "session/statistics.rs"]
 mod statistics;
+#[path = "session/tones.rs"]
+mod tones;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -51,10 +57,13 @@ fn leg_plan(remote: SocketAddr, codec: Codec, dtmf: u8) -> LegPlan {
     let (codec_name, payload_type) = match codec {
         Codec::Pcmu => ("PCMU", 0),
         Codec::Pcma => ("PCMA", 8),
+        Codec::G722 => ("G722", 9),
+        Codec::Opus => ("opus", 107),
         Codec::Other => ("G729", 18),
     };
     let audio = |payload_type, codec| Accept { payload_type, carries: Carries::Audio(codec) };
-    let mut accepts = vec![audio(payload_type, codec), Accept { payload_type: dtmf, carries: Carries::Event }];
+    let mut accepts =
+        vec![audio(payload_type, codec), Accept { payload_type: dtmf, carries: Carries::Event { clock_hz: 8_000 } }];
     if codec.is_known() {
         accepts.extend([audio(0, Codec::Pcmu), audio(8, Codec::Pcma)]);
     }
@@ -65,10 +74,13 @@ fn leg_plan(remote: SocketAddr, codec: Codec, dtmf: u8) -> LegPlan {
         receive: true,
         codec,
         codec_name,
-        clock_hz: 8_000,
+        clock_hz: if codec == Codec::Opus { 48_000 } else { 8_000 },
         payload_type,
         accepts,
         dtmf: Some(dtmf),
+        dtmf_clock_hz: 8_000,
+        tones: true,
+        fmtp: None,
         ptime_ms: 20,
         sources: vec![remote.ip()],
         security: Security::Plain,
@@ -112,11 +124,13 @@ type Timed<T> = Vec<(Instant, T)>;
 struct Bench {
     session: Session,
     now: Instant,
+    /// Reports that the session made by itself.
+    reports: Timed<Sent>,
 }
 
 impl Bench {
     fn with(legs: usize) -> Self {
-        Bench { session: Session::new(SessionId(7), legs, 42, SILENCE), now: beginning() }
+        Bench { session: Session::new(SessionId(7), legs, 42, SILENCE), now: beginning(), reports: Vec::new() }
     }
 
     /// A bridged call in µ-law.
@@ -162,7 +176,7 @@ impl Bench {
     }
 
     fn made(&mut self) -> Vec<Sent> {
-        let mut buffer = [0; 200];
+        let mut buffer = [0; 1_500];
         let mut sent = Vec::new();
         while let Some(out) = self.session.poll_packet(&mut buffer) {
             sent.push(Sent { leg: out.leg, channel: out.channel, to: out.to, bytes: buffer[..out.len].to_vec() });
@@ -170,13 +184,16 @@ impl Bench {
         sent
     }
 
-    /// Lets time run to `until`, stopping at every deadline; everything made and told on the way.
+    /// Lets time run to `until`, stopping at every deadline; all audio made and everything told on the way.
     fn run_until(&mut self, until: Instant) -> (Timed<Sent>, Timed<Fact>) {
         let (mut sent, mut facts) = (Vec::new(), Vec::new());
         while let Some(due) = self.session.poll_timeout().filter(|due| *due <= until) {
             self.now = self.now.max(due);
             self.session.handle_timeout(self.now);
-            sent.extend(self.made().into_iter().map(|s| (self.now, s)));
+            let (audio, reports): (Vec<Sent>, Vec<Sent>) =
+                self.made().into_iter().partition(|s| s.channel == Channel::Rtp);
+            sent.extend(audio.into_iter().map(|s| (self.now, s)));
+            self.reports.extend(reports.into_iter().map(|s| (self.now, s)));
             facts.extend(self.facts().into_iter().map(|f| (self.now, f)));
         }
         self.now = until;

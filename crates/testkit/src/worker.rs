@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use media::{Channel, Command, Fact, Leg, LegAddress, Playback, Samples, Session, SessionId, Verdict};
+use media::{Channel, Command, Fact, Leg, LegAddress, Playback, Recorded, Samples, Session, SessionId, Verdict};
 
 use crate::network::Datagram;
 
@@ -101,6 +101,17 @@ impl Worker {
                 self.with(session, |open| open.stop(now, leg));
                 session
             }
+            // Rooms and recordings are the real worker's, and tested with it.
+            Command::Join { session, leg, .. } => {
+                self.facts.push_back(Fact::NotJoined { session, leg, why: "there are no rooms here" });
+                session
+            }
+            Command::Record { session, .. } => {
+                let fault = Some("there is no disk here".to_owned());
+                self.facts.push_back(Fact::Recorded { session, recorded: Recorded { fault, ..Recorded::default() } });
+                session
+            }
+            Command::Leave { session, .. } | Command::Recording { session, .. } => session,
         };
         self.after(session);
     }
@@ -222,6 +233,8 @@ fn samples(source: &Playback) -> Samples {
         Playback::Tone { frequency_hz, duration_ms } => Samples::tone(*frequency_hz, *duration_ms),
         Playback::Ringing => Samples::ringing(),
         // There are no files here: half a second of a quiet ramp stands for any of them.
-        Playback::File(_) => Samples::pcm((0..4_000).map(|sample| sample % 200).collect::<Vec<i16>>()),
+        Playback::File(_) | Playback::Url(_) => {
+            Samples::pcm((0..4_000).map(|sample| sample % 200).collect::<Vec<i16>>())
+        }
     }
 }

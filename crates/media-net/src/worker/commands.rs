@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use media::{Command, Fact, Leg, LegAddress, Plan, Playback, Samples, Session, SessionId};
@@ -12,7 +11,7 @@ use super::engine::Engine;
 use super::entry::{Entry, Live, Resting, SharedLeg};
 use crate::legs::LegSockets;
 use crate::limits::{MAX_LEGS, MAX_REST, MAX_SESSIONS};
-use crate::playback::{Loaded, Ticket};
+use crate::playback::{Loaded, Rate, Source, Ticket};
 use crate::slots::Key;
 
 impl<F: Fn(Fact)> Engine<F> {
@@ -26,7 +25,12 @@ impl<F: Fn(Fact)> Engine<F> {
                 }
             },
             Command::Apply { session, plan } => self.apply(now, session, plan),
-            Command::Play { session, leg, source: Playback::File(path) } => self.play_file(now, session, leg, path),
+            Command::Play { session, leg, source: Playback::File(path) } => {
+                self.play_file(now, session, leg, Source::File(path));
+            }
+            Command::Play { session, leg, source: Playback::Url(url) } => {
+                self.play_file(now, session, leg, Source::Url(url));
+            }
             Command::Play { session, leg, source: Playback::Tone { frequency_hz, duration_ms } } => {
                 self.play(now, session, leg, Samples::tone(frequency_hz, duration_ms));
             }
@@ -44,6 +48,10 @@ impl<F: Fn(Fact)> Engine<F> {
             Command::Press { session, leg, key, duration_ms } => self.on(now, session, |live| {
                 live.session.press(now, leg, key, Duration::from_millis(u64::from(duration_ms)));
             }),
+            Command::Join { session, leg, room, rate_hz, seat } => self.join(now, (session, leg), room, rate_hz, seat),
+            Command::Leave { session, leg } => self.leave(now, (session, leg)),
+            Command::Record { session, order } => self.record(now, session, &order),
+            Command::Recording { session, change } => self.on(now, session, |live| live.change_recording(change)),
             Command::Close { session } => {
                 if let Some(slot) = self.names.get(&session) {
                     self.close(*slot, now);
@@ -61,7 +69,7 @@ impl<F: Fn(Fact)> Engine<F> {
 
     /// Acts on an open session. A command for another one is late (the session ended by itself) and
     /// means nothing any more.
-    fn on(&mut self, now: Instant, session: SessionId, act: impl FnOnce(&mut Live)) {
+    pub(super) fn on(&mut self, now: Instant, session: SessionId, act: impl FnOnce(&mut Live)) {
         if let Some(slot) = self.names.get(&session) {
             self.with_session(*slot, now, act);
         }
@@ -101,6 +109,7 @@ impl<F: Fn(Fact)> Engine<F> {
                         deadline: None,
                         serial: 0,
                         waits_for,
+                        recording: None,
                         peers: Vec::new(),
                     }))
                 }
@@ -165,7 +174,7 @@ impl<F: Fn(Fact)> Engine<F> {
         }
     }
 
-    fn play_file(&mut self, now: Instant, session: SessionId, leg: Leg, path: PathBuf) {
+    fn play_file(&mut self, now: Instant, session: SessionId, leg: Leg, source: Source) {
         let mut serial = None;
         self.on(now, session, |live| {
             live.session.stop(now, leg);
@@ -176,7 +185,7 @@ impl<F: Fn(Fact)> Engine<F> {
             }
         });
         let Some(serial) = serial else { return };
-        if !self.loader.request(Ticket { session, leg, serial }, path) {
+        if !self.loader.request(Ticket { session, leg, serial }, source, Rate::Narrow) {
             warn!(session = session.0, "too many files wait to be played");
             self.on(now, session, |live| live.forget_file(leg));
             self.tell(Fact::PlaybackEnded { session, leg });
@@ -185,7 +194,7 @@ impl<F: Fn(Fact)> Engine<F> {
 
     /// A file has been read: it is played if it is still wanted.
     pub(super) fn loaded(&mut self, now: Instant, loaded: Loaded) {
-        self.loader.finished();
+        self.loader.finished(&loaded);
         let Ticket { session, leg, serial } = loaded.ticket;
         let mut unplayable = false;
         self.on(now, session, |live| {
@@ -214,6 +223,7 @@ impl<F: Fn(Fact)> Engine<F> {
         for (place, address, key) in live.believed.drain(..) {
             self.shared.forget(place, address, key);
         }
+        drop(live.recording.take());
         // A session that has panicked may do so again.
         let stats = catch_unwind(AssertUnwindSafe(|| live.session.stats())).unwrap_or_default();
         let resting = Resting {
@@ -227,6 +237,7 @@ impl<F: Fn(Fact)> Engine<F> {
             *entry = Entry::Resting(resting);
         }
         self.names.remove(&id);
+        self.leave_all(id);
         self.rest_or_release(slot, now);
         self.tell(Fact::Closed { session: id, legs: stats });
     }

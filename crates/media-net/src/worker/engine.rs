@@ -15,6 +15,8 @@ use tracing::error;
 use super::WorkerConfig;
 use super::alarm::Alarm;
 use super::entry::{Entry, Live};
+use super::recordings::Recordings;
+use super::rooms::Rooms;
 use crate::counters::Counting;
 use crate::deadlines::Deadlines;
 use crate::limits::{
@@ -44,6 +46,8 @@ pub(super) struct Engine<F> {
     pub(super) loader: Loader,
     /// The port of the browsers.
     pub(super) shared: Shared,
+    pub(super) rooms: Rooms,
+    pub(super) recordings: Recordings,
     alarm: Alarm,
     facts: F,
     inbox: Inbox,
@@ -69,6 +73,8 @@ impl<F: Fn(Fact)> Engine<F> {
         epoll::add(&epoll, &alarm, EventData::new_u64(ALARM), EventFlags::IN)?;
         let ports = Ports::new(&config.port_range, config.seed);
         let shared = Shared::new(config.shared_port);
+        let recordings = Recordings::new(config.recordings.as_deref(), &mailbox)?;
+        let loader = Loader::new(mailbox, config.fetch.clone());
         counting.free_ports.set(ports.free() as u64);
         counting.total_ports.set(ports.total() as u64);
         Ok(Engine {
@@ -80,8 +86,10 @@ impl<F: Fn(Fact)> Engine<F> {
             own: HashSet::new(),
             deadlines: Deadlines::default(),
             ports,
-            loader: Loader::new(mailbox),
+            loader,
             shared,
+            rooms: Rooms::default(),
+            recordings,
             alarm,
             facts,
             inbox,
@@ -119,7 +127,9 @@ impl<F: Fn(Fact)> Engine<F> {
                 return;
             }
             self.timers(now);
-            self.alarm.set(self.deadlines.first(), now);
+            self.rooms(now);
+            let first = self.deadlines.first().into_iter().chain(self.rooms.next_at()).min();
+            self.alarm.set(first, now);
         }
     }
 
@@ -130,6 +140,7 @@ impl<F: Fn(Fact)> Engine<F> {
                 None => return Turn::On,
                 Some(Message::Command(command)) => self.command(Instant::now(), command),
                 Some(Message::Loaded(loaded)) => self.loaded(Instant::now(), loaded),
+                Some(Message::Recorded(report)) => self.recorded(report),
                 Some(Message::Shutdown) => return Turn::End,
             }
         }
@@ -233,6 +244,7 @@ impl<F: Fn(Fact)> Engine<F> {
                 let Some(fact) = live.session.poll_fact() else { break };
                 facts(fact);
             }
+            live.take_down();
             live.session.poll_timeout()
         }));
         match settled {

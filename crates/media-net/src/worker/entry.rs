@@ -7,16 +7,16 @@ use std::time::Instant;
 use media::{Leg, Session, SessionId};
 
 use crate::legs::LegSockets;
+use crate::recording::Recording;
 use crate::shared::Place;
 use crate::slots::Key;
 
-#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "each lies in a box of its own, and one becomes the other in place")]
 pub(super) enum Entry {
     Live(Live),
     Resting(Resting),
 }
 
-#[derive(Debug)]
 pub(super) struct Live {
     pub(super) id: SessionId,
     /// Of its slot: what keys of its legs carry.
@@ -31,6 +31,8 @@ pub(super) struct Live {
     pub(super) shared: Vec<Option<SharedLeg>>,
     /// The addresses that its legs believe at that port.
     pub(super) believed: Vec<(Place, SocketAddr, Key)>,
+    /// Takes down what its legs say.
+    pub(super) recording: Option<Recording>,
     /// Who may send by the present plan: whose packets keep the ports from other calls afterwards.
     pub(super) peers: Vec<IpAddr>,
 }

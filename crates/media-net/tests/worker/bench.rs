@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use media::{Accept, Carries, Codec, Command, Fact, LegPlan, Plan, SessionId};
-use media_net::{Counters, Worker, WorkerConfig};
+use media_net::{Counters, FetchPolicy, Worker, WorkerConfig};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) const ONE: SessionId = SessionId(1);
@@ -30,8 +30,20 @@ impl Bench {
         Bench::start(config, look)
     }
 
+    /// With a folder for recordings.
+    pub(crate) fn recording(pairs: u16, folder: &std::path::Path) -> Bench {
+        let recordings = Some(folder.to_owned());
+        let config = WorkerConfig { rest: Duration::ZERO, recordings, ..WorkerConfig::new(quiet_ports(pairs * 2), 7) };
+        Bench::start(config, |_| {})
+    }
+
     pub(crate) fn silent_after(pairs: u16, silence_after: Duration) -> Bench {
         let config = WorkerConfig { silence_after, ..WorkerConfig::new(quiet_ports(pairs * 2), 7) };
+        Bench::start(config, |_| {})
+    }
+
+    pub(crate) fn fetching(pairs: u16, fetch: FetchPolicy) -> Bench {
+        let config = WorkerConfig { rest: Duration::ZERO, fetch, ..WorkerConfig::new(quiet_ports(pairs * 2), 7) };
         Bench::start(config, |_| {})
     }
 
@@ -176,6 +188,9 @@ pub(crate) fn leg_plan(peer: SocketAddr) -> LegPlan {
         payload_type: 0,
         accepts: vec![Accept { payload_type: 0, carries: Carries::Audio(Codec::Pcmu) }],
         dtmf: None,
+        dtmf_clock_hz: 8_000,
+        tones: true,
+        fmtp: None,
         ptime_ms: 20,
         sources: vec![peer.ip()],
         security: media::Security::Plain,

@@ -1,9 +1,12 @@
 //! Tones, files and echo.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use media::{Command, Fact, Leg, Playback};
+use media_net::FetchPolicy;
 
 use crate::bench::{Bench, ONE, Phone};
 
@@ -39,50 +42,6 @@ fn wav(directory: &Path, rate_hz: u32, channels: u16, seconds: f32) -> PathBuf {
 }
 
 #[test]
-fn every_kind_of_file_is_read_at_its_true_length_and_pitch() {
-    let directory = tempfile::tempdir().unwrap();
-    for rate_hz in [8_000, 16_000, 44_100, 48_000] {
-        for channels in [1, 2] {
-            let samples = media_net::load_wav(&wav(directory.path(), rate_hz, channels, 0.5)).unwrap();
-            assert_eq!(samples.len(), 4_000, "{rate_hz} Hz, {channels}");
-            let rises = samples.windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count();
-            assert!((218..=221).contains(&rises), "{rate_hz} Hz, {channels}: {rises} periods");
-            let loudest = samples.iter().map(|sample| sample.unsigned_abs()).max().unwrap();
-            assert!((7_500..8_500).contains(&loudest), "{rate_hz} Hz, {channels}: {loudest}");
-        }
-    }
-}
-
-#[test]
-fn what_is_no_playable_file_is_refused() {
-    use media_net::PlaybackError;
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("file");
-    assert!(matches!(media_net::load_wav(&path), Err(PlaybackError::Io(_))));
-    assert!(matches!(media_net::load_wav(directory.path()), Err(PlaybackError::NotAFile)));
-    assert!(matches!(media_net::load_wav(Path::new("/dev/zero")), Err(PlaybackError::NotAFile)));
-    for broken in [&b""[..], b"RIFF", b"RIFF\xff\xff\xff\xffWAVEfmt ", &[0x55; 1_000]] {
-        std::fs::write(&path, broken).unwrap();
-        assert!(matches!(media_net::load_wav(&path), Err(PlaybackError::Wav(_))), "{broken:?}");
-    }
-    assert!(matches!(
-        media_net::load_wav(&wav(directory.path(), 11_025, 1, 0.1)),
-        Err(PlaybackError::Format { rate_hz: 11_025, .. })
-    ));
-    assert!(matches!(media_net::load_wav(&wav(directory.path(), 8_000, 3, 0.1)), Err(PlaybackError::Format { .. })));
-}
-
-#[test]
-fn a_file_that_is_too_long_is_refused() {
-    let directory = tempfile::tempdir().unwrap();
-    let long = wav(directory.path(), 8_000, 1, 301.0);
-    assert!(matches!(media_net::load_wav(&long), Err(media_net::PlaybackError::TooLarge)));
-    let huge = directory.path().join("huge.wav");
-    std::fs::File::create(&huge).unwrap().set_len(1 << 40).unwrap();
-    assert!(matches!(media_net::load_wav(&huge), Err(media_net::PlaybackError::TooLarge)));
-}
-
-#[test]
 fn a_file_is_heard_and_its_end_is_told() {
     let directory = tempfile::tempdir().unwrap();
     let bench = Bench::new(2, Duration::ZERO);
@@ -103,6 +62,40 @@ fn a_file_that_cannot_be_read_ends_at_once() {
     play(&bench, Playback::File("/nowhere/at/all.wav".into()));
     wait_for_the_end(&bench);
     phone.hears_nothing();
+}
+
+#[test]
+fn a_file_on_the_web_is_heard() {
+    let directory = tempfile::tempdir().unwrap();
+    let bytes = std::fs::read(wav(directory.path(), 16_000, 1, 0.3)).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/announcement", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4_096]).unwrap();
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n", bytes.len())
+            .unwrap();
+        stream.write_all(&bytes).unwrap();
+    });
+    let bench = Bench::fetching(2, FetchPolicy { allow: vec!["127.0.0.1".parse().unwrap()] });
+    let phone = alone(&bench);
+    play(&bench, Playback::Url(url));
+    let loud = (0..15).map(|_| phone.hear()).filter(|payload| payload.iter().any(|byte| byte & 0x7f < 0x30)).count();
+    assert!(loud >= 14, "{loud} packets of sound");
+    wait_for_the_end(&bench);
+    server.join().unwrap();
+}
+
+#[test]
+fn a_file_that_may_not_be_fetched_ends_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let bench = Bench::new(2, Duration::ZERO);
+    let phone = alone(&bench);
+    play(&bench, Playback::Url(format!("http://{}/secret", listener.local_addr().unwrap())));
+    wait_for_the_end(&bench);
+    phone.hears_nothing();
+    assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "nobody has asked");
 }
 
 #[test]

@@ -67,6 +67,7 @@ fn call(bench: &Bench, session: SessionId, number: u8) -> (Browser, Phone) {
     (first.remote_rtp, first.remote_rtcp, first.sources) = (None, None, Vec::new());
     (first.ice, first.mux) = (Some(browser.pairing.clone()), true);
     bench.send(Command::Apply { session, plan: Plan { legs: vec![first, leg_plan(phone.address())] } });
+    bench.settle();
     (browser, phone)
 }
 

@@ -87,6 +87,11 @@ impl Reader {
         Reader { clock_hz, state: State::Idle, finished: None }
     }
 
+    /// What its timestamps count per second.
+    pub fn clock_hz(&self) -> u32 {
+        self.clock_hz
+    }
+
     /// Takes one event packet; returns a press that is now known to be over.
     pub fn read(&mut self, now: Instant, ssrc: u32, timestamp: u32, payload: Payload) -> Option<Digit> {
         key(payload.event)?;

@@ -6,6 +6,7 @@ use super::carriage::{self, Carriage};
 use super::{Agreed, EventMap, Offered, Refusal, Usable};
 use crate::dtls::{Fingerprint, Role};
 use crate::ice::Credentials;
+use crate::limits;
 use crate::plan::Codec;
 use crate::profile::{Profile, SrtpPolicy};
 use crate::sdp::{Description, Direction, Host, Kind, Media, RtpMap};
@@ -34,14 +35,14 @@ impl Encoding {
     }
 
     pub(crate) fn codec(&self) -> Codec {
-        if self.clock_hz != 8_000 || self.channels != 1 {
-            Codec::Other
-        } else if self.name.eq_ignore_ascii_case("PCMU") {
-            Codec::Pcmu
-        } else if self.name.eq_ignore_ascii_case("PCMA") {
-            Codec::Pcma
-        } else {
-            Codec::Other
+        let is = |name: &str| self.name.eq_ignore_ascii_case(name);
+        match (self.clock_hz, self.channels) {
+            (8_000, 1) if is("PCMU") => Codec::Pcmu,
+            (8_000, 1) if is("PCMA") => Codec::Pcma,
+            (8_000, 1) if is("G722") => Codec::G722,
+            // RFC 7587, 7: always two channels of 48 kHz, whatever is sent.
+            (48_000, 2) if is("opus") => Codec::Opus,
+            _ => Codec::Other,
         }
     }
 
@@ -78,7 +79,15 @@ pub(crate) struct Format {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Events {
     pub(crate) payload_type: u8,
+    pub(crate) clock_hz: u32,
     pub(crate) fmtp: Option<String>,
+}
+
+impl Events {
+    /// Events of which nothing more was said.
+    pub(crate) fn new(payload_type: u8, clock_hz: u32) -> Self {
+        Events { payload_type, clock_hz, fmtp: None }
+    }
 }
 
 /// The audio stream a peer described.
@@ -94,7 +103,8 @@ pub(crate) struct Stream {
     /// From the peer's view; already narrowed by an unspecified address.
     pub(crate) direction: Direction,
     pub(crate) formats: Vec<Format>,
-    pub(crate) events: Option<Events>,
+    /// For each clock at most one.
+    pub(crate) events: Vec<Events>,
     pub(crate) ptime_ms: Option<u16>,
     pub(crate) maxptime_ms: Option<u16>,
     /// The transport on its `m=` line.
@@ -120,19 +130,19 @@ impl Stream {
             }
             match carriage::offered(description, media, profile) {
                 Ok(Carriage::Plain) if profile.policy() == SrtpPolicy::Prefer => plain = plain.or(Some((index, media))),
-                Ok(carriage) => return Stream::read(description, index, media, (&[], None), carriage, profile.webrtc),
+                Ok(carriage) => return Stream::read(description, index, media, (&[], &[]), carriage, profile.webrtc),
                 Err(refusal) => why = refusal,
             }
         }
         let (index, media) = plain.ok_or(why)?;
-        Stream::read(description, index, media, (&[], None), Carriage::Plain, profile.webrtc)
+        Stream::read(description, index, media, (&[], &[]), Carriage::Plain, profile.webrtc)
     }
 
     fn read(
         description: &Description,
         index: usize,
         media: &Media,
-        (known, known_events): (&[Format], Option<&Events>),
+        (known, known_events): (&[Format], &[Events]),
         carriage: Carriage,
         browser: bool,
     ) -> Result<Self, Refusal> {
@@ -183,9 +193,9 @@ fn usable_address(ip: IpAddr) -> Result<Option<IpAddr>, Refusal> {
 }
 
 /// Formats in the peer's order. A dynamic number without `a=rtpmap` means what it meant in our offer.
-fn formats(media: &Media, known: &[Format], known_events: Option<&Events>) -> (Vec<Format>, Option<Events>) {
+fn formats(media: &Media, known: &[Format], known_events: &[Events]) -> (Vec<Format>, Vec<Events>) {
     let mut formats: Vec<Format> = Vec::new();
-    let mut events = None;
+    let mut events: Vec<Events> = Vec::new();
     for format in &media.formats {
         let Some(payload_type) = format.parse::<u8>().ok().filter(|pt| *pt < 128) else {
             continue;
@@ -199,16 +209,16 @@ fn formats(media: &Media, known: &[Format], known_events: Option<&Events>) -> (V
                     Some(known.encoding.clone())
                 })
                 .or_else(|| {
-                    known_events
-                        .filter(|e| e.payload_type == payload_type)
-                        .map(|_| Encoding::new("telephone-event", 8_000))
+                    let known = known_events.iter().find(|e| e.payload_type == payload_type)?;
+                    Some(Encoding::new("telephone-event", known.clock_hz))
                 }),
         };
         let Some(encoding) = encoding else { continue };
         let fmtp = media.fmtps.iter().find(|(pt, _)| *pt == payload_type).map(|(_, value)| value.clone());
         if encoding.is_event() {
-            if encoding.clock_hz == 8_000 && events.is_none() {
-                events = Some(Events { payload_type, fmtp });
+            let clock_hz = encoding.clock_hz;
+            if limits::EVENT_CLOCKS_HZ.contains(&clock_hz) && !events.iter().any(|e| e.clock_hz == clock_hz) {
+                events.push(Events { payload_type, clock_hz, fmtp });
             }
         } else if !encoding.is_auxiliary() && !formats.iter().any(|f| f.payload_type == payload_type) {
             formats.push(Format { payload_type, encoding, fmtp });
@@ -251,7 +261,7 @@ pub(super) fn answered(
     }
     let carriage = carriage::answered(description, media, offered.carriage)?;
     let role = carriage::role(&carriage, before);
-    let known = (&offered.formats[..], offered.events.as_ref());
+    let known = (&offered.formats[..], &offered.events[..]);
     let mut remote = Stream::read(description, offered.index, media, known, carriage, profile.webrtc)?;
     if profile.webrtc && remote.ice.is_none() {
         return Err(Refusal::NO_BROWSER);
@@ -274,10 +284,11 @@ pub(super) fn answered(
     if usable.is_empty() {
         return Err(Refusal::NO_COMMON_CODEC);
     }
-    let events = match (&remote.events, &offered.events) {
-        (Some(theirs), Some(ours)) => Some(EventMap { send: theirs.payload_type, receive: ours.payload_type }),
-        (None, _) | (_, None) => None,
+    let map = |theirs: &Events| {
+        let ours = offered.events.iter().find(|ours| ours.clock_hz == theirs.clock_hz)?;
+        Some(EventMap { clock_hz: theirs.clock_hz, send: theirs.payload_type, receive: ours.payload_type })
     };
+    let events = remote.events.iter().filter_map(map).collect();
     Ok(Agreed { direction: offered.direction, remote, usable, events, role, restarts: offered.restarts })
 }
 
@@ -286,9 +297,25 @@ pub(crate) fn events_format(events: &Events) -> (RtpMap, Option<(u8, String)>) {
     let map = RtpMap {
         payload_type: events.payload_type,
         encoding: "telephone-event".to_owned(),
-        clock_hz: 8_000,
+        clock_hz: events.clock_hz,
         channels: 1,
     };
     let fmtp = events.fmtp.clone().unwrap_or_else(|| "0-15".to_owned());
     (map, Some((events.payload_type, fmtp)))
+}
+
+/// The telephone events that go with codecs (RFC 4733, 2.1: of the codec's clock): those that `like` has; those of 8 kHz, which
+/// everybody knows, where we can tell keys from the audio itself; and what a browser wants. Numbers and keys are those of `like`.
+pub(crate) fn events_of(formats: &[Format], like: &[Events], browser: bool) -> Vec<Events> {
+    const USUAL: [(u32, u8); 2] = [(8_000, 101), (48_000, 110)];
+    let of_clock = |&(clock_hz, payload_type): &(u32, u8)| {
+        let known = like.iter().find(|events| events.clock_hz == clock_hz);
+        let spoken = formats.iter().any(|f| f.encoding.clock_hz == clock_hz);
+        let wanted = match clock_hz {
+            8_000 => known.is_some() || formats.iter().any(|f| f.encoding.codec().is_known()),
+            _ => spoken && (known.is_some() || browser),
+        };
+        wanted.then(|| known.cloned().unwrap_or_else(|| Events::new(payload_type, clock_hz)))
+    };
+    USUAL.iter().filter_map(of_clock).collect()
 }

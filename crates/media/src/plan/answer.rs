@@ -3,9 +3,9 @@
 use bytes::Bytes;
 
 use super::connect::{alone, connect};
-use super::offer::{describe, dress};
+use super::offer::{describe, dress, own_fmtp};
 use super::{MediaAddress, Negotiation, Plan};
-use crate::negotiation::{Agreed, EventMap, Format, Refusal, Stream, Usable, carriage};
+use crate::negotiation::{Agreed, EventMap, Events, Format, Refusal, Stream, Usable, carriage};
 use crate::sdp::{Direction, Media};
 
 /// Answers the caller's pending offer with what the callee answered, and joins the two. On a re-INVITE the caller is
@@ -19,7 +19,10 @@ pub fn answer(caller: &mut Negotiation, callee: &Negotiation, local: MediaAddres
     };
     let mut format = choose(offer, &theirs.usable).ok_or(Refusal::NO_COMMON_CODEC)?;
     let same = theirs.usable.iter().find(|u| u.encoding == format.encoding);
-    format.fmtp = same.and_then(|u| u.fmtp.clone());
+    format.fmtp = match same {
+        Some(usable) => usable.fmtp.clone(),
+        None => own_fmtp(&format.encoding),
+    };
     let direction = theirs.remote.direction;
     let wanted = (direction, theirs.remote.ptime_ms);
     let (media, agreed) = reply(caller, offer, lines, local, format, wanted)?;
@@ -45,7 +48,7 @@ pub fn terminate(caller: &mut Negotiation, local: MediaAddress) -> Result<(Bytes
     };
     let mut format =
         offer.formats.iter().find(|f| f.encoding.codec().is_known()).cloned().ok_or(Refusal::NO_COMMON_CODEC)?;
-    format.fmtp = None;
+    format.fmtp = own_fmtp(&format.encoding);
     let (media, agreed) = reply(caller, offer, lines, local, format, (Direction::SendReceive, None))?;
     let plan = alone(&agreed, caller.profile())?;
     Ok((caller.commit_answer(local, media, agreed), plan))
@@ -78,8 +81,10 @@ fn reply(
     let role = carriage::role(&offer.carriage, leg.handshake());
     let restarts = leg.restarts(Some(offer));
     let direction = wanted.within(offer.direction.reversed());
-    let events = offer.events.clone().filter(|_| profile.events);
-    let mut audio = describe(local, std::slice::from_ref(&format), events.as_ref());
+    // Those of the codec's clock, else those the caller has: one kind of events goes with one codec.
+    let same = offer.events.iter().find(|events| events.clock_hz == format.encoding.clock_hz);
+    let events: Vec<Events> = same.or(offer.events.first()).filter(|_| profile.events).cloned().into_iter().collect();
+    let mut audio = describe(local, std::slice::from_ref(&format), &events);
     audio.ptime_ms = ptime_ms.or(offer.ptime_ms);
     audio.direction = Some(direction);
     carriage::answer(&mut audio, profile, &offer.protocol, &offer.carriage, role);
@@ -99,7 +104,10 @@ fn reply(
             send: format.payload_type,
             receive: format.payload_type,
         }],
-        events: events.map(|e| EventMap { send: e.payload_type, receive: e.payload_type }),
+        events: events
+            .iter()
+            .map(|e| EventMap { clock_hz: e.clock_hz, send: e.payload_type, receive: e.payload_type })
+            .collect(),
         role,
         restarts,
     };

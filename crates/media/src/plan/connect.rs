@@ -8,6 +8,8 @@ use crate::negotiation::{Agreed, Refusal, Usable, carriage};
 use crate::profile::Profile;
 
 const DEFAULT_PTIME_MS: u16 = 20;
+/// The number of comfort noise at 8 kHz (RFC 3551, 6).
+const NOISE: u8 = 13;
 
 /// Joins two legs: the same codec where both have one, else transcoding.
 pub(super) fn connect(first: (&Agreed, &Profile), second: (&Agreed, &Profile)) -> Result<Plan, Refusal> {
@@ -43,6 +45,7 @@ fn leg((agreed, profile): (&Agreed, &Profile), chosen: &Usable) -> LegPlan {
             sources.push(ip);
         }
     }
+    let events = agreed.events_for(&chosen.encoding);
     let ice = remote.ice.clone().map(|remote| Pairing { local: profile.secret.credentials(agreed.restarts), remote });
     LegPlan {
         remote_rtp: remote.ip.map(|ip| SocketAddr::new(ip, remote.port)),
@@ -54,7 +57,10 @@ fn leg((agreed, profile): (&Agreed, &Profile), chosen: &Usable) -> LegPlan {
         clock_hz: chosen.encoding.clock_hz,
         payload_type: chosen.send,
         accepts: accepts(agreed, chosen),
-        dtmf: agreed.events.map(|e| e.send),
+        fmtp: remote.formats.iter().find(|f| f.encoding == chosen.encoding).and_then(|f| f.fmtp.clone()),
+        dtmf: events.map(|e| e.send),
+        dtmf_clock_hz: events.map_or(chosen.encoding.clock_hz, |e| e.clock_hz),
+        tones: profile.tones,
         ptime_ms: remote.ptime_ms.unwrap_or(DEFAULT_PTIME_MS),
         sources,
         security: carriage::security(&remote.carriage, agreed.role, profile),
@@ -81,14 +87,20 @@ fn accepts(agreed: &Agreed, chosen: &Usable) -> Vec<Accept> {
             add(usable.receive, carries);
         }
     }
-    if let Some(events) = agreed.events {
-        add(events.receive, Carries::Event);
-        add(events.send, Carries::Event);
+    for events in &agreed.events {
+        add(events.receive, Carries::Event { clock_hz: events.clock_hz });
+    }
+    for events in &agreed.events {
+        add(events.send, Carries::Event { clock_hz: events.clock_hz });
     }
     for usable in &agreed.usable {
         if let Some(carries) = audio(usable) {
             add(usable.send, carries);
         }
+    }
+    // Some phones send it without a word; nothing else has that number.
+    if chosen.encoding.clock_hz == 8_000 {
+        add(NOISE, Carries::Noise);
     }
     accepts
 }

@@ -6,12 +6,10 @@ use super::{Codec, MediaAddress, Negotiation, Reach};
 use crate::ice::host_candidate;
 use crate::limits;
 use crate::negotiation::{
-    Agreed, Encoding, Events, Format, Offered, OfferedCarriage, Refusal, Usable, carriage, events_format,
+    Agreed, Encoding, Events, Format, Offered, OfferedCarriage, Refusal, Usable, carriage, events_format, events_of,
 };
 use crate::profile::Profile;
 use crate::sdp::{Direction, Kind, Media, RtpMap, Secret};
-
-const EVENT_PAYLOAD_TYPE: u8 = 101;
 
 /// Offers a caller's audio to a callee, for a first INVITE and for a re-INVITE alike: `caller` has an offer pending, or
 /// stands agreed when a further branch is tried. The callee's earlier `m=` lines keep their places.
@@ -55,7 +53,8 @@ fn towards(
         return Err(Refusal::NO_COMMON_CODEC);
     }
     let times = (remote.ptime_ms, remote.maxptime_ms);
-    let events = remote.events.clone();
+    // What a phone without events presses in its audio, or tells by INFO, the other one may get as events.
+    let events = events_of(&wanted, &remote.events, callee.profile().webrtc);
     make(callee, local, wanted, events, direction, times)
 }
 
@@ -66,8 +65,8 @@ pub fn propose(leg: &mut Negotiation, local: MediaAddress) -> Result<Bytes, Refu
         return Err(Refusal::PENDING);
     }
     let wanted = own().to_vec();
-    let events = Events { payload_type: EVENT_PAYLOAD_TYPE, fmtp: None };
-    make(leg, local, wanted, Some(events), Direction::SendReceive, (None, None))
+    let events = events_of(&wanted, &[], leg.profile().webrtc);
+    make(leg, local, wanted, events, Direction::SendReceive, (None, None))
 }
 
 /// The same with one codec, for whoever wants to hear just that.
@@ -79,16 +78,27 @@ pub fn propose_only(leg: &mut Negotiation, local: MediaAddress, codec: Codec) ->
     if wanted.is_empty() {
         return Err(Refusal::NO_COMMON_CODEC);
     }
-    let events = Events { payload_type: EVENT_PAYLOAD_TYPE, fmtp: None };
-    make(leg, local, wanted, Some(events), Direction::SendReceive, (None, None))
+    let events = events_of(&wanted, &[], leg.profile().webrtc);
+    make(leg, local, wanted, events, Direction::SendReceive, (None, None))
 }
 
-fn own() -> [Format; 2] {
-    [(8, "PCMA"), (0, "PCMU")].map(|(payload_type, name)| Format {
+/// What we can do ourselves, the cheapest first: who is offered the audio of another codec is not to be led away from it.
+fn own() -> [Format; 4] {
+    let opus = Encoding { channels: 2, ..Encoding::new("opus", 48_000) };
+    let g711 = |name| Encoding::new(name, 8_000);
+    [(8, g711("PCMA")), (0, g711("PCMU")), (9, g711("G722")), (107, opus)].map(|(payload_type, encoding)| Format {
         payload_type,
-        encoding: Encoding::new(name, 8_000),
-        fmtp: None,
+        fmtp: own_fmtp(&encoding),
+        encoding,
     })
+}
+
+/// What we say about a codec when we are the one who speaks it.
+pub(super) fn own_fmtp(encoding: &Encoding) -> Option<String> {
+    match encoding.codec() {
+        Codec::Opus => Some("useinbandfec=1".to_owned()),
+        Codec::Pcmu | Codec::Pcma | Codec::G722 | Codec::Other => None,
+    }
 }
 
 fn spoken(agreed: &Agreed) -> Vec<Format> {
@@ -128,13 +138,15 @@ fn make(
     leg: &mut Negotiation,
     local: MediaAddress,
     wanted: Vec<Format>,
-    events: Option<Events>,
+    mut events: Vec<Events>,
     direction: Direction,
     (ptime_ms, maxptime_ms): (Option<u16>, Option<u16>),
 ) -> Result<Bytes, Refusal> {
-    let events = events.filter(|_| leg.profile().events);
+    if !leg.profile().events {
+        events.clear();
+    }
     let (formats, events) = number(leg, wanted, events);
-    let mut audio = describe(local, &formats, events.as_ref());
+    let mut audio = describe(local, &formats, &events);
     audio.ptime_ms = ptime_ms;
     audio.maxptime_ms = maxptime_ms;
     audio.direction = Some(direction);
@@ -176,7 +188,7 @@ pub(super) fn dress(audio: &mut Media, profile: &Profile, local: MediaAddress, r
 }
 
 /// An audio section of ours.
-pub(super) fn describe(local: MediaAddress, formats: &[Format], events: Option<&Events>) -> Media {
+pub(super) fn describe(local: MediaAddress, formats: &[Format], events: &[Events]) -> Media {
     let mut media = Media::new(Kind::Audio, local.rtp_port, "RTP/AVP");
     for format in formats {
         media.formats.push(format.payload_type.to_string());
@@ -190,7 +202,7 @@ pub(super) fn describe(local: MediaAddress, formats: &[Format], events: Option<&
             media.fmtps.push((format.payload_type, fmtp.clone()));
         }
     }
-    if let Some(events) = events {
+    for events in events {
         let (map, fmtp) = events_format(events);
         media.formats.push(events.payload_type.to_string());
         media.rtpmaps.push(map);
@@ -201,14 +213,14 @@ pub(super) fn describe(local: MediaAddress, formats: &[Format], events: Option<&
 
 /// Gives every format its number: fixed ones theirs, others the number they had on this leg before (RFC 3264, 8.3.2),
 /// else the one of the other leg, else a free one.
-fn number(leg: &Negotiation, wanted: Vec<Format>, events: Option<Events>) -> (Vec<Format>, Option<Events>) {
+fn number(leg: &Negotiation, wanted: Vec<Format>, events: Vec<Events>) -> (Vec<Format>, Vec<Events>) {
     let before = leg.agreed();
     let mut used = [false; 128];
     // Numbers with a meaning on this leg may not change it.
     for usable in before.iter().flat_map(|agreed| &agreed.usable) {
         used[usize::from(usable.receive & 127)] = true;
     }
-    if let Some(map) = before.and_then(|agreed| agreed.events) {
+    for map in before.iter().flat_map(|agreed| &agreed.events) {
         used[usize::from(map.receive & 127)] = true;
     }
     let mut take = |kept: Option<u8>, fixed: Option<u8>, like: u8| {
@@ -224,6 +236,8 @@ fn number(leg: &Negotiation, wanted: Vec<Format>, events: Option<Events>) -> (Ve
         let fixed = match format.encoding.codec() {
             Codec::Pcmu => Some(0),
             Codec::Pcma => Some(8),
+            Codec::G722 => Some(9),
+            Codec::Opus => None,
             Codec::Other if format.payload_type < 96 => Some(format.payload_type),
             Codec::Other => None,
         };
@@ -235,10 +249,11 @@ fn number(leg: &Negotiation, wanted: Vec<Format>, events: Option<Events>) -> (Ve
             formats.push(format);
         }
     }
-    let events = events.and_then(|mut events| {
-        let kept = before.and_then(|agreed| agreed.events).map(|map| map.receive);
-        events.payload_type = take(kept, None, events.payload_type)?;
+    let renumbered = |mut events: Events| {
+        let before = before.and_then(|agreed| agreed.events.iter().find(|map| map.clock_hz == events.clock_hz));
+        events.payload_type = take(before.map(|map| map.receive), None, events.payload_type)?;
         Some(events)
-    });
+    };
+    let events = events.into_iter().filter_map(renumbered).collect();
     (formats, events)
 }

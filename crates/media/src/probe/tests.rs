@@ -5,19 +5,19 @@ use std::collections::VecDeque;
 use super::*;
 use crate::quality::{Measured, mean_opinion_score};
 
-const CONFIG: ProbeConfig =
-    ProbeConfig { codec: Codec::Pcmu, payload_type: 0, ssrc: 7, sequence: 65_530, timestamp: u32::MAX - 300 };
-
 #[expect(clippy::disallowed_methods, reason = "a test needs one first moment; all others are reckoned from it")]
-fn first_moment() -> Instant {
+fn beginning() -> Instant {
     Instant::now()
 }
+
+const CONFIG: ProbeConfig =
+    ProbeConfig { codec: Codec::Pcmu, payload_type: 0, ssrc: 7, sequence: 65_530, timestamp: u32::MAX - 300 };
 
 /// What stands at the other end: turns the n-th packet into what comes back, and when.
 type Other<'a> = &'a mut dyn FnMut(usize, &[u8]) -> Option<(Duration, Vec<u8>)>;
 
 fn run(other: Other) -> (Heard, Duration) {
-    let start = first_moment();
+    let start = beginning();
     let mut now = start;
     let mut probe = Probe::new(now, CONFIG).unwrap();
     let mut way: VecDeque<(Instant, Vec<u8>)> = VecDeque::new();
@@ -53,7 +53,7 @@ fn a_clean_echo_is_heard_as_it_was_spoken() {
 #[test]
 fn a_beep_before_the_echo_is_waited_for() {
     let mut beep = Tone::new(1_000, Duration::from_millis(900));
-    let mut encoder = Encoder::new(Codec::Pcmu).unwrap();
+    let mut encoder = Encoder::new(Codec::Pcmu, None).unwrap();
     let (heard, took) = run(&mut |_, packet| {
         let mut packet = packet.to_vec();
         let mut samples = [0; FRAME];
@@ -102,7 +102,7 @@ fn nothing_and_silence_and_another_tone_are_no_echo() {
     assert_eq!((silence.frequency_hz, silence.level_db, silence.round_trip), (None, None, None));
 
     let mut hum = Tone::new(440, Duration::from_secs(60));
-    let mut encoder = Encoder::new(Codec::Pcmu).unwrap();
+    let mut encoder = Encoder::new(Codec::Pcmu, None).unwrap();
     let (other, _) = run(&mut |_, packet| {
         let mut packet = packet.to_vec();
         let mut samples = [0; FRAME];
@@ -117,7 +117,7 @@ fn nothing_and_silence_and_another_tone_are_no_echo() {
 #[test]
 fn rubbish_repetitions_and_other_payloads_change_nothing() {
     let (clean, _) = run(&mut |_, packet| Some((WAY, packet.to_vec())));
-    let start = first_moment();
+    let start = beginning();
     let mut probe = Probe::new(start, CONFIG).unwrap();
     let mut buffer = [0; PACKET_BYTES];
     while let Some(next) = probe.poll_timeout() {
@@ -139,5 +139,5 @@ fn rubbish_repetitions_and_other_payloads_change_nothing() {
 
 #[test]
 fn a_codec_that_is_only_passed_through_cannot_be_probed() {
-    assert!(Probe::new(first_moment(), ProbeConfig { codec: Codec::Other, ..CONFIG }).is_none());
+    assert!(Probe::new(beginning(), ProbeConfig { codec: Codec::Other, ..CONFIG }).is_none());
 }

@@ -67,7 +67,7 @@ impl Keys {
         self.press = None;
         while let Some((key, duration)) = self.waiting.pop_front() {
             self.press = match plan.dtmf {
-                Some(_) => Writer::new(plan.clock_hz, key, duration, VOLUME).map(|writer| {
+                Some(_) => Writer::new(plan.dtmf_clock_hz, key, duration, VOLUME).map(|writer| {
                     Press::Event(Box::new(Event {
                         writer,
                         next_at: now,

@@ -4,18 +4,23 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::DropReason;
+use super::digits::Tones;
+use super::ear::Ear;
 use super::keys::Keys;
 use super::playback::{Player, Samples};
 use super::random::Random;
+use super::reporting::Reporting;
 use super::reports::Reports;
 use super::rewrite::Rewriter;
 use super::secure::Protection;
 use super::source::{Judgement, Source};
 use super::statistics::Inbound;
+use super::voice::Voice;
 use crate::command::{Channel, DirectionStats, LegStats};
 use crate::dtls::Identity;
 use crate::dtmf;
 use crate::plan::{LegPlan, Security};
+use crate::rtp::HEADER;
 
 /// Whose audio the leg hears.
 #[derive(Debug)]
@@ -50,7 +55,15 @@ pub(super) struct LegState {
     pub(super) outbound: Rewriter,
     pub(super) events: dtmf::Reader,
     pub(super) keys: Keys,
+    /// Hears the leg where somebody needs what it says as samples.
+    pub(super) ear: Option<Box<Ear>>,
+    /// Says to it what others said in another codec.
+    pub(super) voice: Option<Box<Voice>>,
+    pub(super) tones: Tones,
+    /// Samples per second of the room it is in.
+    pub(super) room_hz: Option<u32>,
     pub(super) reports: Reports,
+    pub(super) reporting: Reporting,
     /// The last address its description named.
     announced: Option<SocketAddr>,
     watch: Watch,
@@ -72,7 +85,12 @@ impl LegState {
             outbound: Rewriter::new(random),
             events: dtmf::Reader::default(),
             keys: Keys::default(),
+            ear: None,
+            voice: None,
+            tones: Tones::default(),
+            room_hz: None,
             reports: Reports::default(),
+            reporting: Reporting::new(random),
             announced: None,
             watch: Watch::Off,
             sent_packets: 0,
@@ -115,6 +133,7 @@ impl LegState {
 
     /// A good packet came from the leg.
     pub(super) fn heard(&mut self, now: Instant, silence_after: Duration) {
+        self.reporting.begin(now);
         self.watch = match (self.watch, now.checked_add(silence_after)) {
             (Watch::On { check_at, .. }, _) | (Watch::Reported, Some(check_at)) => {
                 Watch::On { heard_at: now, check_at }
@@ -144,6 +163,7 @@ impl LegState {
     }
 
     pub(super) fn play(&mut self, now: Instant, samples: Samples) {
+        self.reporting.begin(now);
         self.role = Role::Playback(Player::new(now, samples));
     }
 
@@ -169,7 +189,8 @@ impl LegState {
             Role::Playback(player) => Some(player.next_at()),
             Role::Relay | Role::Echo => None,
         };
-        [watch, playback, self.events.poll_timeout(), self.protection.poll_timeout(), self.keys.poll_timeout()]
+        let reports = self.reporting.poll_timeout();
+        [watch, playback, reports, self.events.poll_timeout(), self.protection.poll_timeout(), self.keys.poll_timeout()]
             .into_iter()
             .flatten()
             .min()
@@ -194,14 +215,25 @@ impl LegState {
             self.sent(len);
             return Some((to, len));
         }
-        let Role::Playback(player) = &mut self.role else {
-            return None;
+        let player = match &mut self.role {
+            Role::Playback(player) => player,
+            Role::Relay => return self.said(to.filter(|_| may_send && !self.keys.is_busy())?, out),
+            Role::Echo => return None,
         };
         let (Some(to), true, false) = (to, may_send, self.keys.is_busy()) else {
-            player.skip();
+            player.skip(plan);
             return None;
         };
         let len = player.packet(&mut self.outbound, plan, out)?;
+        let len = self.protection.seal_rtp(out, len).ok()?;
+        self.sent(len);
+        Some((to, len))
+    }
+
+    /// A packet of what was said to the leg in its codec.
+    fn said(&mut self, to: SocketAddr, out: &mut [u8]) -> Option<(SocketAddr, usize)> {
+        let (Some(voice), Some(plan)) = (&mut self.voice, &self.plan) else { return None };
+        let len = voice.packet(&mut self.outbound, plan, out)?;
         let len = self.protection.seal_rtp(out, len).ok()?;
         self.sent(len);
         Some((to, len))
@@ -248,6 +280,15 @@ impl LegState {
     pub(super) fn sent(&mut self, bytes: usize) {
         self.sent_packets += 1;
         self.sent_bytes += bytes as u64;
+    }
+
+    pub(super) fn sent_packets(&self) -> u64 {
+        self.sent_packets
+    }
+
+    /// Without their headers.
+    pub(super) fn sent_payload_bytes(&self) -> u64 {
+        self.sent_bytes.saturating_sub(self.sent_packets * HEADER as u64)
     }
 
     pub(super) fn dropped(&mut self, reason: DropReason) {

@@ -1,17 +1,17 @@
-//! Playback: 20 ms frames of samples, encoded for the leg, one every 20 ms.
+//! Playback: a block of samples every 20 ms, said to the leg in its codec.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::rewrite::{Origin, Rewriter};
+use super::rewrite::Rewriter;
+use super::voice::{Voice, voice_for};
 use crate::dtmf::{Generator, Shape};
-use crate::g711;
 use crate::limits;
-use crate::plan::{Codec, LegPlan};
-use crate::rtp::{HEADER, Rewrite};
+use crate::plan::LegPlan;
 use crate::tone::{Ringing, Tone};
 
 const FRAME: Duration = Duration::from_millis(20);
+const RATE_HZ: u32 = 8_000;
 const FRAME_SAMPLES: usize = 160;
 
 /// Something to play: samples at 8 kHz.
@@ -85,15 +85,13 @@ pub(super) struct Player {
     /// When the oldest frame that is due was due.
     due_at: Instant,
     due: u32,
-    sequence: u16,
-    timestamp: u32,
-    started: bool,
+    voice: Option<Box<Voice>>,
     over: bool,
 }
 
 impl Player {
     pub(super) fn new(now: Instant, samples: Samples) -> Self {
-        Player { samples, next_at: now, due_at: now, due: 0, sequence: 0, timestamp: 0, started: false, over: false }
+        Player { samples, next_at: now, due_at: now, due: 0, voice: None, over: false }
     }
 
     pub(super) fn next_at(&self) -> Instant {
@@ -124,56 +122,41 @@ impl Player {
     }
 
     /// The leg cannot be sent to now; time goes on all the same.
-    pub(super) fn skip(&mut self) {
+    pub(super) fn skip(&mut self, plan: &LegPlan) {
         while self.due > 0 {
             self.drop_frame();
+            if let Some(voice) = &mut self.voice {
+                voice.skip(plan);
+            }
         }
     }
 
     fn drop_frame(&mut self) {
         self.due -= 1;
         self.due_at += FRAME;
-        self.timestamp = self.timestamp.wrapping_add(FRAME_SAMPLES as u32);
         self.samples.fill(&mut [0; FRAME_SAMPLES]);
     }
 
-    /// Writes the next due frame as a packet.
+    /// Writes the next packet that has become due.
     pub(super) fn packet(&mut self, stream: &mut Rewriter, plan: &LegPlan, out: &mut [u8]) -> Option<usize> {
-        if self.due == 0 {
-            return None;
+        loop {
+            let voice = voice_for(&mut self.voice, self.due_at, plan, RATE_HZ)?;
+            if let Some(len) = voice.packet(stream, plan, out) {
+                return Some(len);
+            }
+            if self.due == 0 {
+                return None;
+            }
+            // What the last frame lacks is silence.
+            let mut frame = [0; FRAME_SAMPLES];
+            if self.samples.fill(&mut frame) == 0 {
+                // More came due than there was left to play.
+                self.due = 0;
+                return None;
+            }
+            voice.say(self.due_at, &frame);
+            self.due -= 1;
+            self.due_at += FRAME;
         }
-        let (header, payload) = out.split_first_chunk_mut::<HEADER>()?;
-        let payload = payload.get_mut(..FRAME_SAMPLES)?;
-        // What the last frame lacks is silence.
-        let mut frame = [0; FRAME_SAMPLES];
-        if self.samples.fill(&mut frame) == 0 {
-            // More came due than there was left to play.
-            self.due = 0;
-            return None;
-        }
-        encode(plan.codec, &frame, payload);
-        if !self.started {
-            // A playback after another one is a new source of the stream.
-            stream.forget_input();
-        }
-        let (sequence, timestamp) =
-            stream.map(self.due_at, plan.clock_hz, Origin::Playback, self.sequence, self.timestamp);
-        let rewrite = Rewrite { payload_type: plan.payload_type, sequence, timestamp, ssrc: stream.ssrc };
-        rewrite.create(header, !self.started);
-        self.started = true;
-        self.due -= 1;
-        self.due_at += FRAME;
-        self.sequence = self.sequence.wrapping_add(1);
-        self.timestamp = self.timestamp.wrapping_add(FRAME_SAMPLES as u32);
-        Some(HEADER + FRAME_SAMPLES)
-    }
-}
-
-fn encode(codec: Codec, samples: &[i16], payload: &mut [u8]) {
-    for (byte, sample) in payload.iter_mut().zip(samples) {
-        *byte = match codec {
-            Codec::Pcma => g711::encode_pcma(*sample),
-            Codec::Pcmu | Codec::Other => g711::encode_pcmu(*sample),
-        };
     }
 }

@@ -6,9 +6,8 @@ use std::time::Instant;
 use super::leg::{LegState, Role};
 use super::rewrite::Origin;
 use super::source::Judgement;
-use super::{DropReason, Session, Verdict, digit_fact};
+use super::{DropReason, Session, Verdict};
 use crate::command::{Channel, Fact, Leg};
-use crate::dtmf;
 use crate::g711;
 use crate::plan::{Carries, Codec, LegPlan};
 use crate::rtp::{Header, Rewrite};
@@ -27,8 +26,22 @@ impl Session {
             Err(reason) => return Verdict::Drop(reason),
         };
         let (header, carries, len) = admitted;
-        if carries == Carries::Event {
-            self.tap(now, leg, &header, &buffer[..len]);
+        match carries {
+            Carries::Event { clock_hz } => {
+                self.read_event(now, leg, &header, &buffer[..len], clock_hz);
+                if !self.passes_events(leg) {
+                    return Verdict::Consume;
+                }
+            }
+            Carries::Noise => {
+                self.hear_noise(now, leg, &header, &buffer[..len]);
+                return Verdict::Consume;
+            }
+            Carries::Audio(codec) => {
+                if !self.hear(now, leg, codec, &header, &mut buffer[..len]) {
+                    return Verdict::Consume;
+                }
+            }
         }
         self.pass(now, leg, &header, carries, (buffer, len))
     }
@@ -75,17 +88,6 @@ impl Session {
         if receive { Ok((header, carries, len)) } else { Err(DropReason::Direction) }
     }
 
-    fn tap(&mut self, now: Instant, leg: Leg, header: &Header, packet: &[u8]) {
-        let payload = packet.get(header.payload.clone()).and_then(dtmf::Payload::parse);
-        let state = self.legs.get_mut(leg.index());
-        if let (Some(payload), Some(state)) = (payload, state)
-            && let Some(digit) = state.events.read(now, header.ssrc, header.timestamp, payload)
-        {
-            let fact = digit_fact(self.id, leg, digit, self.passes_events(leg));
-            self.tell(fact);
-        }
-    }
-
     fn pass(
         &mut self,
         now: Instant,
@@ -96,6 +98,10 @@ impl Session {
     ) -> Verdict {
         let echo = self.legs.get(leg.index()).is_some_and(|state| matches!(state.role, Role::Echo));
         let target = if echo { Some(leg) } else { self.peer(leg) };
+        let away = |leg: Leg| self.is_in_room(leg);
+        if !echo && (away(leg) || target.is_some_and(away)) {
+            return Verdict::Consume;
+        }
         let Some(target) = target else {
             return Verdict::Consume;
         };
@@ -109,6 +115,14 @@ impl Session {
             Role::Playback(_) => return Verdict::Consume,
             Role::Echo if !echo => return Verdict::Consume,
             Role::Relay | Role::Echo => {}
+        }
+        if let (Carries::Audio(codec), Some(plan)) = (carries, &state.plan)
+            && !codec.goes_as(plan.codec)
+            && codec.is_known()
+            && plan.codec.is_known()
+        {
+            // It has been heard, and is said again in the other codec when its time comes.
+            return Verdict::Consume;
         }
         let origin = Origin::Leg { leg, ssrc: header.ssrc };
         match send(state, now, origin, header, carries, (buffer, len)) {
@@ -140,7 +154,8 @@ fn send(
     }
     let to = to.ok_or(DropReason::NoDestination)?;
     let payload_type = match carries {
-        Carries::Event => match plan.dtmf {
+        Carries::Noise => return Ok(None),
+        Carries::Event { .. } => match plan.dtmf {
             Some(payload_type) => payload_type,
             None => return Ok(None),
         },
@@ -160,12 +175,10 @@ fn send(
 
 fn transcode(from: Codec, to: Codec, payload: &mut [u8]) -> Result<(), DropReason> {
     match (from, to) {
-        (Codec::Pcmu, Codec::Pcmu) | (Codec::Pcma, Codec::Pcma) | (Codec::Other, Codec::Other) => {}
         (Codec::Pcmu, Codec::Pcma) => g711::pcmu_to_pcma(payload),
         (Codec::Pcma, Codec::Pcmu) => g711::pcma_to_pcmu(payload),
-        (Codec::Other, Codec::Pcmu | Codec::Pcma) | (Codec::Pcmu | Codec::Pcma, Codec::Other) => {
-            return Err(DropReason::PayloadType);
-        }
+        (from, to) if from == to => {}
+        _ => return Err(DropReason::PayloadType),
     }
     Ok(())
 }

@@ -21,9 +21,20 @@ pub(super) struct Reports {
     /// Compact time of the last sender report that went to the leg, and when: what comes back of it tells the round
     /// trip.
     sent: Option<(u32, Instant)>,
+    /// Of those that went to the leg, how many we made.
+    pub(super) made: u64,
+    /// Compact time of the last sender report of the leg, and when it came.
+    pub(super) heard: Option<(u32, Instant)>,
 }
 
 impl Reports {
+    /// A report of ours goes out; of a sender report, its time.
+    pub(super) fn made(&mut self, sender: Option<(u32, Instant)>) {
+        self.packets_out += 1;
+        self.made += 1;
+        self.sent = sender.or(self.sent);
+    }
+
     fn take(&mut self, now: Instant, block: &Block, clock_hz: u32) {
         self.reported = Some(Reported {
             fraction_lost: block.fraction_lost,
@@ -94,12 +105,10 @@ impl Session {
         state.reports.packets_in += 1;
         let ours = state.outbound.ssrc;
         let reports = &mut state.reports;
-        rtcp::read(packet, |report| {
-            if let Report::Block(block) = report
-                && block.ssrc == ours
-            {
-                reports.take(now, &block, clock_hz);
-            }
+        rtcp::read(packet, |report| match report {
+            Report::Block(block) if block.ssrc == ours => reports.take(now, &block, clock_hz),
+            Report::Block(_) => {}
+            Report::Sender { compact_time, .. } => reports.heard = Some((compact_time, now)),
         });
         Ok(len)
     }

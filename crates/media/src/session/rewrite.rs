@@ -12,8 +12,12 @@ use crate::limits;
 /// Whose packets they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    Leg { leg: Leg, ssrc: u32 },
-    Playback,
+    Leg {
+        leg: Leg,
+        ssrc: u32,
+    },
+    /// What we say ourselves.
+    Voice,
     Keys,
 }
 
@@ -102,6 +106,12 @@ impl Rewriter {
     pub(super) fn sequence_offset(&self, origin: Origin) -> Option<u16> {
         let input = self.input.filter(|input| input.origin == origin)?;
         Some(input.sequence_offset)
+    }
+
+    /// The timestamp that a packet would have now.
+    pub(super) fn timestamp_at(&self, now: Instant, clock_hz: u32) -> u32 {
+        let passed = self.sent_at.map_or(0, |at| now.saturating_duration_since(at).as_micros());
+        self.timestamp.wrapping_add((passed * u128::from(clock_hz) / 1_000_000) as u32)
     }
 
     /// Where the timestamps have got to: by the time passed, but at least one 20 ms packet on.

@@ -54,6 +54,12 @@ impl Inbound {
         self.stretch.map(|stretch| stretch.ssrc)
     }
 
+    /// The present source, its highest sequence number with the rounds in the upper half, and its jitter in timestamp units.
+    pub(crate) fn source(&self) -> Option<(u32, u32, u32)> {
+        let stretch = self.stretch?;
+        Some((stretch.ssrc, (stretch.cycles as u32) << 16 | u32::from(stretch.highest), self.jitter >> 4))
+    }
+
     /// Counts an accepted packet. `clock_hz` is given for audio, whose timestamps tell jitter.
     pub(crate) fn record(&mut self, now: Instant, header: &Header, bytes: usize, clock_hz: Option<u32>) {
         self.packets += 1;

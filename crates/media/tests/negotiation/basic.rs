@@ -12,7 +12,7 @@ fn two_phones_agree() {
         &phone(PHONE_B, 5_000, "0 96", "a=rtpmap:96 telephone-event/8000\r\na=ptime:30\r\na=rtcp:5005\r\n"),
     );
     let offered = audio(&to_b);
-    assert_eq!((offered.port, &offered.formats[..]), (30_000, &["8", "0", "101"].map(String::from)[..]));
+    assert_eq!((offered.port, &offered.formats[..]), (30_000, &["8", "0", "9", "107", "101"].map(String::from)[..]));
     let answered = audio(&to_a);
     assert_eq!((answered.port, &answered.formats[..]), (20_000, &["0", "101"].map(String::from)[..]));
     assert_eq!(answered.ptime_ms, Some(30));
@@ -24,7 +24,7 @@ fn two_phones_agree() {
     assert_eq!(a.remote_rtcp, Some("192.0.2.1:4001".parse().expect("address")));
     assert_eq!(b.remote_rtcp, Some("192.0.2.2:5005".parse().expect("address")));
     assert_eq!((a.ptime_ms, b.ptime_ms), (20, 30));
-    let event = |payload_type| Accept { payload_type, carries: Carries::Event };
+    let event = |payload_type| Accept { payload_type, carries: Carries::Event { clock_hz: 8_000 } };
     assert!(b.accepts.contains(&event(101)) && b.accepts.contains(&event(96)), "{:?}", b.accepts);
     assert_eq!(a.sources, ["192.0.2.1".parse::<IpAddr>().expect("address")]);
     assert!(call.a.is_stable() && call.b.is_stable());
@@ -141,12 +141,12 @@ fn the_two_families_of_addresses_meet() {
 fn a_call_without_an_offer_gets_ours() {
     let mut b = Negotiation::new(2, Profile::plain(None));
     let body = plan::propose(&mut b, TO_B).expect("offer");
-    assert_eq!(audio(&body).formats, ["8", "0", "101"]);
+    assert_eq!(audio(&body).formats, ["8", "0", "9", "107", "101"]);
     b.remote_answer(&phone(PHONE_B, 5_000, "0 101", EVENTS)).expect("answer");
     // Now the caller, who has offered nothing, is offered what the callee has.
     let mut a = Negotiation::new(1, Profile::plain(None));
     let body = plan::offer(&b, &mut a, TO_A, Reach::Single).expect("offer");
-    assert_eq!(audio(&body).formats, ["0", "8", "101"]);
+    assert_eq!(audio(&body).formats, ["0", "8", "9", "107", "101"]);
     a.remote_answer(&phone(PHONE_A, 4_000, "8", "")).expect("answer");
     let plan = plan::again(&a, &b).expect("plan");
     assert_eq!(plan.legs.iter().map(|leg| leg.codec).collect::<Vec<_>>(), [Codec::Pcma, Codec::Pcmu]);

@@ -75,9 +75,9 @@ fn numbers_keep_their_meaning() {
         &phone(PHONE_A, 4_000, "96 0 101", &format!("{opus}{EVENTS}")),
     );
     let offered = audio(&to_a);
-    assert_eq!(offered.formats, ["96", "0", "8", "101"]);
+    assert_eq!(offered.formats, ["96", "0", "8", "9", "101"]);
     let named: Vec<(u8, &str)> = offered.rtpmaps.iter().map(|m| (m.payload_type, &m.encoding[..])).collect();
-    assert_eq!(named, [(96, "opus"), (0, "PCMU"), (8, "PCMA"), (101, "telephone-event")]);
+    assert_eq!(named, [(96, "opus"), (0, "PCMU"), (8, "PCMA"), (9, "G722"), (101, "telephone-event")]);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn two_new_formats_never_share_a_number() {
         &phone(PHONE_A, 4_000, "101 0 102", "a=rtpmap:101 opus/48000/2\r\na=rtpmap:102 telephone-event/8000\r\n"),
         &phone(PHONE_B, 5_000, "0 101", EVENTS),
     );
-    assert_eq!(audio(&to_b).formats, ["96", "0", "8", "101"]);
+    assert_eq!(audio(&to_b).formats, ["96", "0", "8", "9", "101"]);
 }
 
 #[test]

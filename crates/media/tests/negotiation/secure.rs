@@ -256,7 +256,10 @@ fn a_browser_is_answered_with_ice_and_a_handshake_at_the_shared_port() {
     assert!(media.candidates[0].contains(&format!("198.51.100.1 {SHARED} typ host")));
     assert_eq!(media.secure.fingerprints, [ours()]);
     assert_eq!(media.secure.setup, Some(Setup::Passive));
-    assert_eq!((media.mid.as_deref(), media.formats.as_slice()), (Some("0"), &["0".to_owned(), "126".to_owned()][..]));
+    assert_eq!(
+        (media.mid.as_deref(), media.formats.as_slice()),
+        (Some("0"), &["111".to_owned(), "110".to_owned()][..])
+    );
     let leg = &plan.legs[0];
     assert_eq!(leg.security, Security::Dtls { role: Role::Server, fingerprint: theirs() });
     let ice = leg.ice.as_ref().unwrap();

@@ -146,3 +146,120 @@ fn blocks_are_read() {
     let expected = [rtcp::Report::Block(block), rtcp::Report::Sender { ssrc: 4, compact_time: 0x1234_5678 }];
     assert_eq!(blocks, expected);
 }
+
+/// The sender report, if it is one, and the blocks of a report.
+fn read_report(bytes: &[u8]) -> (Option<(u32, u32)>, Vec<media::rtcp::Block>) {
+    assert!(media::rtcp::is_compound(bytes));
+    let (mut sender, mut blocks) = (None, Vec::new());
+    media::rtcp::read(bytes, |report| match report {
+        media::rtcp::Report::Sender { ssrc, compact_time } => sender = Some((ssrc, compact_time)),
+        media::rtcp::Report::Block(block) => blocks.push(block),
+    });
+    (sender, blocks)
+}
+
+/// Phone A speaks alone with us for so many packets of 20 ms, of which every tenth is lost.
+fn speak(bench: &mut Bench, packets: std::ops::Range<u16>) {
+    for sequence in packets {
+        if sequence % 10 != 5 {
+            let _ = bench.audio(A, sequence);
+        }
+        let next = bench.now + FRAME;
+        bench.run_until(next);
+    }
+}
+
+#[test]
+fn a_leg_that_ends_here_gets_reports_of_ours_every_few_seconds() {
+    let mut bench = Bench::of(Plan { legs: vec![leg_plan(phone_a(), Codec::Pcmu, 101)] });
+    bench.session.echo(bench.now, A);
+    let start = bench.now;
+    speak(&mut bench, 0..3_000);
+    let times: Vec<Duration> = bench.reports.iter().map(|(at, _)| *at - start).collect();
+    assert!((8..=24).contains(&times.len()), "{times:?}");
+    let gaps = times.windows(2).map(|pair| pair[1] - pair[0]);
+    assert!(gaps.clone().all(|gap| gap >= Duration::from_millis(2_500) && gap <= Duration::from_millis(7_540)));
+    assert!(gaps.max() > Some(Duration::from_millis(4_000)), "they do not come like clockwork");
+    for (_, report) in &bench.reports {
+        assert_eq!((report.leg, report.channel, report.to), (A, Channel::Rtcp, address("127.0.0.10:4001")));
+        let (sender, blocks) = read_report(&report.bytes);
+        assert!(sender.is_some(), "it hears itself from us");
+        assert_eq!(blocks.len(), 1);
+        assert_eq!(blocks[0].ssrc, 0xaaaa);
+        assert!((20..=32).contains(&blocks[0].fraction_lost), "a tenth of 256: {}", blocks[0].fraction_lost);
+    }
+    let (_, last) = read_report(&bench.reports.last().expect("a report").1.bytes);
+    let (highest, lost) = (last[0].highest_sequence, last[0].lost);
+    assert!(highest > 2_500 && (i64::from(lost) - i64::from(highest) / 10).abs() < 5, "{lost} of {highest}");
+}
+
+#[test]
+fn the_round_trip_is_known_from_answers_to_reports_of_ours_and_theirs_are_answered() {
+    let mut bench = Bench::of(Plan { legs: vec![leg_plan(phone_a(), Codec::Pcmu, 101)] });
+    bench.session.echo(bench.now, A);
+    speak(&mut bench, 0..500);
+    let (sent_at, report) = bench.reports.last().cloned().expect("a report");
+    let ((ssrc, compact), _) = {
+        let (sender, blocks) = read_report(&report.bytes);
+        (sender.expect("sender"), blocks)
+    };
+    // The phone held it for half a second, and it was under way for 80 ms.
+    bench.now = bench.now.max(sent_at + Duration::from_millis(580));
+    let held = u32::try_from((bench.now - sent_at - Duration::from_millis(80)).as_micros() * 65_536 / 1_000_000)
+        .expect("short");
+    let mut answer = vec![0x81, 200, 0, 12, 0, 0, 0xaa, 0xaa];
+    answer.extend([0x11, 0x22, 0xab, 0xcd, 0xef, 0x01, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 160]);
+    answer.extend(ssrc.to_be_bytes());
+    answer.extend([0; 12]);
+    answer.extend(compact.to_be_bytes());
+    answer.extend(held.to_be_bytes());
+    bench.on(A, Channel::Rtcp, address("127.0.0.10:4001"), &answer).expect_err("it ends here");
+    let rtt_us = bench.session.stats()[0].rtt_us.expect("known");
+    assert!((79_000..=81_000).contains(&rtt_us), "{rtt_us}");
+    let answered_at = bench.now;
+    bench.reports.clear();
+    speak(&mut bench, 600..1_000);
+    let (at, report) = bench.reports.first().cloned().expect("a report");
+    let (_, blocks) = read_report(&report.bytes);
+    assert_eq!(blocks[0].last_report, 0xabcd_ef01);
+    let delay = f64::from(blocks[0].delay) / 65_536.0;
+    assert!((delay - (at - answered_at).as_secs_f64()).abs() < 0.001, "{delay}");
+}
+
+#[test]
+fn where_the_others_reports_are_passed_on_ours_rest() {
+    let mut bench = Bench::up();
+    for sequence in 0..1_500_u16 {
+        bench.audio(A, sequence).expect("relayed");
+        bench.audio(B, sequence).expect("relayed");
+        if sequence % 100 == 50 {
+            for (leg, from, ssrc) in
+                [(A, "127.0.0.10:4001", [0, 0, 0xaa, 0xaa]), (B, "127.0.0.20:5001", [0, 0, 0xbb, 0xbb])]
+            {
+                let mut report = vec![0x80, 201, 0, 1];
+                report.extend(ssrc);
+                bench.on(leg, Channel::Rtcp, address(from), &report).expect("passed on");
+            }
+        }
+        let next = bench.now + FRAME;
+        bench.run_until(next);
+    }
+    assert_eq!(bench.reports, []);
+    // Once both keep silent about it, we tell each how it is heard.
+    for sequence in 1_500..2_500_u16 {
+        bench.audio(A, sequence).expect("relayed");
+        bench.audio(B, sequence).expect("relayed");
+        let next = bench.now + FRAME;
+        bench.run_until(next);
+    }
+    let legs: std::collections::BTreeSet<Leg> = bench.reports.iter().map(|(_, report)| report.leg).collect();
+    assert_eq!(legs, [A, B].into());
+}
+
+#[test]
+fn nothing_is_reported_of_a_leg_that_neither_speaks_nor_hears() {
+    let mut bench = Bench::up();
+    bench.audio(A, 1).expect("relayed");
+    let (_, _) = bench.run_until(bench.now + Duration::from_secs(25));
+    assert!(bench.reports.len() <= 2, "{:?}", bench.reports);
+}

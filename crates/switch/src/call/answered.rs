@@ -182,7 +182,13 @@ impl Call {
                 }
             }
             Fact::PlaybackEnded { leg, .. } if leg == self.caller.end.ports => self.advance(cx, Event::PlaybackEnded),
-            Fact::PlaybackEnded { .. } | Fact::Connected { .. } | Fact::Stats { .. } => {}
+            // No feature asks for rooms or recordings yet.
+            Fact::PlaybackEnded { .. }
+            | Fact::Connected { .. }
+            | Fact::Speaking { .. }
+            | Fact::NotJoined { .. }
+            | Fact::Recorded { .. }
+            | Fact::Stats { .. } => {}
         }
     }
 

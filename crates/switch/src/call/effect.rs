@@ -118,6 +118,10 @@ impl<'a> Context<'a> {
                 DtmfMode::Auto | DtmfMode::Rfc4733 => true,
                 DtmfMode::Info | DtmfMode::Inband => false,
             },
+            tones: match audio.dtmf {
+                DtmfMode::Auto | DtmfMode::Inband => true,
+                DtmfMode::Info | DtmfMode::Rfc4733 => false,
+            },
             secret: self.ids.secret(),
             fingerprint: self.settings.fingerprint.clone(),
         }

@@ -117,6 +117,9 @@ impl Shard {
             | Fact::Unprotected { session, .. }
             | Fact::PlaybackEnded { session, .. }
             | Fact::Closed { session, .. }
+            | Fact::Speaking { session, .. }
+            | Fact::NotJoined { session, .. }
+            | Fact::Recorded { session, .. }
             | Fact::Stats { session, .. } => *session,
         };
         if let Some(key) = self.calls.of_session(session) {

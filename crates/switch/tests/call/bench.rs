@@ -136,6 +136,10 @@ impl Bench {
             | Command::Play { .. }
             | Command::Echo { .. }
             | Command::Stop { .. }
+            | Command::Join { .. }
+            | Command::Leave { .. }
+            | Command::Record { .. }
+            | Command::Recording { .. }
             | Command::Press { .. } => {}
         }
     }
