@@ -61,9 +61,10 @@ pub fn first_start(
     let _ = write!(
         text,
         "\nThen dial *43 from either: it beeps and sends back what it hears. From one phone dial the other's number to\n\
-         call it. The calls stand in `yakyak cdr list`.\n\nFirewall: open {}, and UDP {}-{} for media.\nThe tenant's \
-         name is demo, its domain {domain}; requests that name only this machine's address belong to it.\nThe passwords \
-         are not shown again; `yakyak extension password --tenant demo NUMBER` makes a new one.\n",
+         call it. Without a phone, `yakyak selftest` dials *43 and says what it heard. The calls stand in `yakyak cdr list`.\n\n\
+         Firewall: open {}, and UDP {}-{} for media.\nThe tenant's name is demo, its domain {domain}; requests that name \
+         only this machine's address belong to it.\nThe passwords are not shown again; `yakyak extension password \
+         --tenant demo NUMBER` makes a new one.\n",
         ports.join(", "),
         rtp.port_range_start,
         rtp.port_range_end,

@@ -97,7 +97,7 @@ pub enum Command {
 /// `yakyak selftest …`
 #[derive(Args, Debug)]
 pub struct SelftestArguments {
-    /// Call as a browser does, with ICE and DTLS-SRTP, over a WebSocket
+    /// Call as a browser does, with ICE and DTLS-SRTP, over a WebSocket (if built with --features selftest-webrtc)
     #[arg(long)]
     pub webrtc: bool,
     /// What to dial; it must send back what it hears

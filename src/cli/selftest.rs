@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 use domain::{CallRecord, CallStatus, Tenant};
 use store::Store;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::args::SelftestArguments;
 use super::extension::{chosen, tenant_named};
@@ -56,7 +56,7 @@ pub(super) fn run(settings: &Settings, arguments: &SelftestArguments, json: bool
     };
     let runs_here = control::ask::<Status>(&settings.server.data_dir, &Question::Status)?.is_some();
     let rows = match (&arguments.server, given) {
-        (Some(server), Some(given)) if !runs_here => elsewhere(arguments, server, given)?,
+        (Some(server), Some(given)) => elsewhere(arguments, server, given)?,
         (Some(_), None) if !runs_here => {
             return Err(Refusal::new(
                 "--server: no server runs on this data directory, so say --extension and --password of a phone there",
@@ -81,10 +81,11 @@ pub(super) fn run(settings: &Settings, arguments: &SelftestArguments, json: bool
 fn elsewhere(arguments: &SelftestArguments, server: &str, (username, password): (String, String)) -> Result<Vec<Row>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        let mut interruption = Interruption::new()?;
         let target = named(server, arguments).await?;
         let (domain, port) = host_of(server, target.server);
         let login = Login { username, password, domain, port };
-        let calls = uninterrupted(&target, login, arguments.webrtc).await?;
+        let calls = uninterrupted(&target, login, arguments.webrtc, &mut interruption).await?;
         Ok(calls.iter().map(|call| Row::new(call, None)).collect())
     })
 }
@@ -94,6 +95,7 @@ fn here(settings: &Settings, arguments: &SelftestArguments, given: Option<(Strin
     let status: Status = must_run(settings, &Question::Status)?;
     let mut rows = Vec::new();
     super::with_store(settings, async |store| {
+        let mut interruption = Interruption::new()?;
         let tenant = tenant_of(store, arguments.tenant.as_deref()).await?;
         let target = match &arguments.server {
             Some(server) => named(server, arguments).await?,
@@ -107,15 +109,16 @@ fn here(settings: &Settings, arguments: &SelftestArguments, given: Option<(Strin
         let calls = match given {
             Some((username, password)) => {
                 let login = Login { username, password, domain, port };
-                uninterrupted(&target, login, arguments.webrtc).await?
+                uninterrupted(&target, login, arguments.webrtc, &mut interruption).await?
             }
             None => {
                 let temporary = Temporary::create(store, tenant.clone()).await?;
-                let calls = as_guest(settings, &temporary, &target, (domain, port), arguments.webrtc).await;
+                let calls =
+                    as_guest(settings, &temporary, &target, (domain, port), arguments.webrtc, &mut interruption).await;
                 let deleted = temporary.delete().await;
-                let calls = calls?;
+                // What is left behind matters more than why the calls failed.
                 deleted?;
-                calls
+                calls?
             }
         };
         let records = records(store, &tenant, &calls).await?;
@@ -131,17 +134,23 @@ async fn as_guest(
     target: &Target,
     (domain, port): (String, Option<u16>),
     webrtc: bool,
+    interruption: &mut Interruption,
 ) -> Result<Vec<Call>> {
     tokio::select! {
         settled = temporary.settle(settings) => settled?,
-        interrupted = interruption() => return Err(interrupted),
+        interrupted = interruption.comes() => return Err(interrupted),
     }
     let store::Login { username, password, .. } = temporary.login().clone();
-    uninterrupted(target, Login { username, password, domain, port }, webrtc).await
+    uninterrupted(target, Login { username, password, domain, port }, webrtc, interruption).await
 }
 
 /// All calls; what is going on is ended in good order also when somebody presses Ctrl-C.
-async fn uninterrupted(target: &Target, login: Login, webrtc: bool) -> Result<Vec<Call>> {
+async fn uninterrupted(
+    target: &Target,
+    login: Login,
+    webrtc: bool,
+    interruption: &mut Interruption,
+) -> Result<Vec<Call>> {
     let link = match webrtc {
         #[cfg(feature = "selftest-webrtc")]
         true => Link::websocket(target.server).await?,
@@ -150,7 +159,7 @@ async fn uninterrupted(target: &Target, login: Login, webrtc: bool) -> Result<Ve
     let mut phone = Phone::new(link, login)?;
     let calls = tokio::select! {
         calls = all(&mut phone, target, webrtc) => calls,
-        interrupted = interruption() => Err(interrupted),
+        interrupted = interruption.comes() => Err(interrupted),
     };
     phone.leave().await;
     calls
@@ -166,20 +175,24 @@ async fn all(phone: &mut Phone, target: &Target, webrtc: bool) -> Result<Vec<Cal
     Ok(calls)
 }
 
-/// Waits for Ctrl-C or a polite end.
-async fn interruption() -> anyhow::Error {
-    let wait = async {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
+/// Ctrl-C, or a polite end. From its making on neither ends the program by itself, so that there is time to clean up.
+struct Interruption {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interruption {
+    fn new() -> Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for it.
+    async fn comes(&mut self) -> anyhow::Error {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
-        Ok::<_, std::io::Error>(())
-    };
-    match wait.await {
-        Ok(()) => Refusal::new("interrupted; nothing of the test is left behind").into(),
-        Err(error) => error.into(),
+        Refusal::new("interrupted; nothing of the test is left behind").into()
     }
 }
 
@@ -190,7 +203,7 @@ async fn records(store: &Store, tenant: &Tenant, calls: &[Call]) -> Result<Vec<u
         let newest = store.tenant(tenant.id).call_records(NEWEST).await?;
         let of = |call: &Call| newest.iter().filter(|record| record.call_id == call.id).collect::<Vec<_>>();
         let closed = |records: &[&CallRecord]| records.iter().any(|record| record.status != CallStatus::Active);
-        if calls.iter().all(|call| closed(&of(call))) || Instant::now() > until {
+        if calls.iter().filter(|call| call.outcome.is_ok()).all(|call| closed(&of(call))) || Instant::now() > until {
             return Ok(calls.iter().map(|call| of(call).len()).collect());
         }
         tokio::time::sleep(POLL).await;

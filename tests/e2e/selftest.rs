@@ -135,31 +135,29 @@ fn silence_and_a_refusal_are_no_echo() {
     let server = Server::start();
     let mut callee = Phone::new(&server, Transport::Udp, false, "1002");
     assert_eq!(status(&callee.register()), 200);
-    let output = std::thread::scope(|scope| {
-        let caller = scope.spawn(|| rows(&server, &["--number", "1002"]));
-        // The first call is answered, and nothing is said; the second is turned away.
+    let (rows, output) = std::thread::scope(|scope| {
+        let caller = scope.spawn(|| self::rows(&server, &["--number", "1002"]));
+        // The first call is answered, and nothing is said; the second only rings, until the caller has had enough.
         let invite = callee.wait_for("INVITE ");
         callee.respond(&invite, 200, "Content-Type: application/sdp\r\n", SILENT);
         let bye = callee.wait_for("BYE ");
         callee.respond(&bye, 200, "", "");
         let invite = callee.wait_for("INVITE ");
-        callee.respond(&invite, 486, "", "");
+        callee.respond(&invite, 180, "", "");
+        let cancel = callee.wait_for("CANCEL ");
+        callee.respond(&cancel, 200, "", "");
+        callee.respond(&invite, 487, "", "");
         caller.join().unwrap()
     });
-    let (rows, output) = output;
     fails(&output, 1, &["2 of 2 calls are not good"]);
     let verdict = |row: &Value| row["verdict"].as_str().unwrap().to_owned();
     assert!(verdict(&rows[0]).contains("no packet arrived"), "{rows:#?}");
     assert!(rows[0]["mos"].is_null() && rows[0]["call_records"] == 1, "{rows:#?}");
-    assert!(verdict(&rows[1]).contains("486"), "{rows:#?}");
+    assert!(verdict(&rows[1]).contains("it rings, and nobody answers"), "{rows:#?}");
 
-    let (rows, output) = rows_of_nowhere(&server);
+    let (rows, output) = self::rows(&server, &["--number", "5555"]);
     fails(&output, 1, &["2 of 2"]);
     assert!(rows.iter().all(|row| verdict(row).contains("404")), "{rows:#?}");
-}
-
-fn rows_of_nowhere(server: &Server) -> (Vec<Value>, Output) {
-    rows(server, &["--number", "5555"])
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl Phone {
         // Should the answer be lost, there is something to take back all the same.
         self.is_registered = true;
         let response = self.exchange_registration(EXPIRES).await?;
-        if (200..300).contains(&response.code()) {
+        if is_success(&response) {
             return Ok(());
         }
         self.is_registered = false;
@@ -100,16 +100,22 @@ impl Phone {
         };
         let began = Instant::now();
         let Outcome { response, dialog } = self.exchange(request).await?;
-        match dialog.filter(|_| (200..300).contains(&response.code())) {
-            Some(dialog) => {
-                self.endpoint.ack(Instant::now(), dialog, None);
-                self.dialog = Some(dialog);
-                self.flush().await?;
-                Ok(Answered { body: response.body(), after: began.elapsed() })
-            }
-            None if FORBIDDEN.contains(&response.code()) => Err(self.refused(&response).into()),
-            None => Err(anyhow!("{number} was refused: {}", described(&response))),
+        if let Some(dialog) = dialog.filter(|_| is_success(&response)) {
+            let after = began.elapsed();
+            self.confirm(dialog).await?;
+            return Ok(Answered { body: response.body(), after });
         }
+        match response.code() {
+            401 | 407 => Err(self.refused(&response).into()),
+            _ => Err(anyhow!("{number} was refused: {}", described(&response))),
+        }
+    }
+
+    /// Acknowledges an answer: the call is up.
+    async fn confirm(&mut self, dialog: DialogId) -> Result<()> {
+        self.endpoint.ack(Instant::now(), dialog, None);
+        self.dialog = Some(dialog);
+        self.flush().await
     }
 
     /// Answers what the server asks, until it ends the call.
@@ -121,8 +127,16 @@ impl Phone {
         self.flush().await
     }
 
-    /// Ends the call, if it is still up.
+    /// Ends the call, if it is still up or has not been answered.
     pub(super) async fn hang_up(&mut self) -> Result<()> {
+        if let Some(invite) = self.inviting.take() {
+            self.endpoint.cancel(Instant::now(), invite, None);
+            let Outcome { response, dialog } = self.answer(invite).await?;
+            // An answer may have crossed the CANCEL.
+            if let Some(dialog) = dialog.filter(|_| is_success(&response)) {
+                self.confirm(dialog).await?;
+            }
+        }
         let Some(dialog) = self.dialog.take() else { return Ok(()) };
         let bye = self.endpoint.in_dialog(Instant::now(), dialog, Method::Bye, Vec::new(), None)?;
         self.answer(bye).await.map(|_| ())
@@ -131,10 +145,6 @@ impl Phone {
     /// Ends whatever is going on and takes the registration back. What does not work is left to the server's own deadlines.
     pub(super) async fn leave(&mut self) {
         let goodbye = async {
-            if let Some(invite) = self.inviting.take() {
-                self.endpoint.cancel(Instant::now(), invite, None);
-                let _ = self.answer(invite).await;
-            }
             let _ = self.hang_up().await;
             if std::mem::take(&mut self.is_registered) {
                 let _ = self.exchange_registration(b"0").await;
@@ -204,19 +214,27 @@ impl Phone {
 
     /// The final answer to a request.
     async fn answer(&mut self, wanted: ClientId) -> Result<Outcome> {
+        let mut rings = false;
         let answer = async {
             loop {
                 match self.event().await? {
-                    Event::Response { id, response, dialog, .. } if id == wanted && response.code() >= 200 => {
-                        return Ok(Outcome { response, dialog });
+                    Event::Response { id, response, dialog, .. } if id == wanted => {
+                        if response.code() >= 200 {
+                            return Ok(Outcome { response, dialog });
+                        }
+                        rings = true;
                     }
-                    Event::Failed { id, .. } if id == wanted => return Err(self.silent()),
+                    Event::Failed { id, .. } if id == wanted => {
+                        self.inviting.take_if(|own| *own == wanted);
+                        return Err(self.silent());
+                    }
                     other => self.attend(other),
                 }
             }
         };
         match tokio::time::timeout(PATIENCE, answer).await {
             Ok(answer) => answer,
+            Err(_) if rings => Err(anyhow!("it rings, and nobody answers; the echo test answers at once")),
             Err(_) => Err(self.silent()),
         }
     }
@@ -289,6 +307,10 @@ impl Phone {
         ))
         .into()
     }
+}
+
+fn is_success(response: &Response) -> bool {
+    (200..300).contains(&response.code())
 }
 
 /// Code and words of an answer, and the sentence that says more if there is one.
